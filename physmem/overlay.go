@@ -1,6 +1,9 @@
 package physmem
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
 
 const overlayPage = 4096
 
@@ -75,7 +78,7 @@ func (o *Overlay) ReadPhysical(p []byte, address Address) (int, error) {
 		}
 		done += n
 		if err != nil {
-			return done, err
+			return done, accessFailure("read", address, done, length, err)
 		}
 	}
 	if len(p) < length {
@@ -84,15 +87,20 @@ func (o *Overlay) ReadPhysical(p []byte, address Address) (int, error) {
 	return length, nil
 }
 
-// readBase reads from the base and makes sure that a short read has an error.
+// readBase reads from the base. A short read always has an error: the cause
+// without the base's range, which is only a part of what the caller asked for.
 func (o *Overlay) readBase(p []byte, address Address) (int, error) {
 	n, err := o.base.ReadPhysical(p, address)
 	n = min(max(n, 0), len(p))
-	if n < len(p) && err == nil {
-		err = accessFailure("read", address, n, len(p), ErrOutside)
-	}
 	if n == len(p) {
-		err = nil
+		return n, nil
+	}
+	var failure *AccessError
+	if errors.As(err, &failure) {
+		err = failure.Err
+	}
+	if err == nil {
+		err = ErrOutside
 	}
 	return n, err
 }
