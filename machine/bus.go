@@ -1,0 +1,65 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Bus hands accesses to the devices of a machine, one at a time.
+type Bus struct {
+	mu      sync.Mutex
+	devices []Device
+}
+
+// NewBus makes a bus. Of two devices at one place the first answers.
+func NewBus(devices ...Device) *Bus { return &Bus{devices: devices} }
+
+func (b *Bus) find(port bool, address uint64, size int) (Device, uint64) {
+	for _, d := range b.devices {
+		if w := d.Window(); w.Contains(port, address, uint64(size)) {
+			return d, address - w.Base
+		}
+	}
+	return nil, 0
+}
+
+// Read reads from the device at an I/O port or physical address. Where there
+// is none, all bits are ones, as on a PC's bus. An exit that is not nil stops
+// the machine.
+func (b *Bus) Read(port bool, address uint64, p []byte) *Exit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d, offset := b.find(port, address, len(p))
+	if d == nil {
+		for i := range p {
+			p[i] = 0xff
+		}
+		return nil
+	}
+	return deviceExit(d, d.ReadDevice(offset, p))
+}
+
+// Write writes to the device at an I/O port or physical address. Where there
+// is none, nothing happens. An exit that is not nil stops the machine.
+func (b *Bus) Write(port bool, address uint64, p []byte) *Exit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d, offset := b.find(port, address, len(p))
+	if d == nil {
+		return nil
+	}
+	return deviceExit(d, d.WriteDevice(offset, p))
+}
+
+func deviceExit(d Device, err error) *Exit {
+	var stop *StopError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &stop):
+		e := stop.Exit
+		return &e
+	}
+	return &Exit{Reason: Failed, Detail: fmt.Sprintf("device at %#x: %v", d.Window().Base, err)}
+}
