@@ -131,7 +131,7 @@ func (m MemoryMap) Lookup(a Address) (Region, bool) {
 
 // OfType is the set of all addresses of the given types.
 func (m MemoryMap) OfType(types ...MemoryType) Ranges {
-	var list Ranges
+	list := Ranges{}
 	for _, r := range m.regions {
 		if slices.Contains(types, r.Type) {
 			list = append(list, r.Range)

@@ -9,7 +9,8 @@ import (
 // ascending, none empty, none overlapping or touching another. [NewRanges]
 // brings any list into that form; the methods expect it, and every method that
 // returns Ranges keeps it. No method changes its receiver or its arguments.
-// The zero value is the empty set.
+// The zero value, nil, is the empty set; but some packages take nil for "no
+// limit", so what methods return is never nil, not even if empty.
 type Ranges []Range
 
 // NewRanges is the set of all addresses in list, whose ranges may be in any
@@ -155,7 +156,7 @@ func (s Ranges) Union(o Ranges) Ranges {
 
 // Intersect is the set of addresses in both s and o.
 func (s Ranges) Intersect(o Ranges) Ranges {
-	var common Ranges
+	common := Ranges{}
 	for len(s) > 0 && len(o) > 0 {
 		if r := s[0].Intersect(o[0]); !r.IsEmpty() {
 			common = append(common, r)
@@ -171,7 +172,7 @@ func (s Ranges) Intersect(o Ranges) Ranges {
 
 // Minus is the set of addresses in s that are not in o.
 func (s Ranges) Minus(o Ranges) Ranges {
-	var rest Ranges
+	rest := Ranges{}
 	for _, r := range s {
 		for len(o) > 0 && o[0].End <= r.Start {
 			o = o[1:]
@@ -196,7 +197,7 @@ func (s Ranges) Minus(o Ranges) Ranges {
 // AlignInward is the part of s that is made of whole blocks of alignment bytes
 // (a power of two) on their boundaries.
 func (s Ranges) AlignInward(alignment uint64) Ranges {
-	var aligned Ranges
+	aligned := Ranges{}
 	for _, r := range s {
 		if r = r.AlignInward(alignment); !r.IsEmpty() {
 			aligned = append(aligned, r)

@@ -190,7 +190,7 @@ func FuzzRanges(f *testing.F) {
 		s, o := rangesFrom(a), rangesFrom(b)
 		x, y := bitsOf(s), bitsOf(o)
 		check := func(name string, got physmem.Ranges, want uint64) {
-			if !got.IsNormal() || bitsOf(got) != want {
+			if got == nil || !got.IsNormal() || bitsOf(got) != want {
 				require.Failf(t, name, "%v, %v: got %v, want %v", s, o, got, setOf(want))
 			}
 		}
