@@ -114,6 +114,13 @@ func (t *Table) Lookup(name string) (Symbol, bool) {
 	return t.functions.lookup(name)
 }
 
+// SymbolAddress is the address of the symbol called name. It is the one method
+// that packages ask for which need a kernel's symbols without this package.
+func (t *Table) SymbolAddress(name string) (address uint64, ok bool) {
+	s, ok := t.Lookup(name)
+	return s.Address, ok
+}
+
 // Find finds the symbol that address lies in, and how far into it. A symbol
 // whose size is not known ends at the next one, or with its section.
 func (t *Table) Find(address uint64) (s Symbol, offset uint64, ok bool) {

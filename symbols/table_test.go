@@ -61,6 +61,9 @@ func TestLookupAndFormat(t *testing.T) {
 		require.True(t, ok, name)
 		require.Equal(t, want, s.Address, name)
 		require.Equal(t, name, s.Name)
+		address, ok := table.SymbolAddress(name)
+		require.True(t, ok)
+		require.Equal(t, want, address)
 	}
 	for _, name := range []string{"", "star", "start_aliases", "file.c", "$x", "nothing"} {
 		_, ok := table.Lookup(name)
