@@ -25,7 +25,7 @@ var house = [][]string{
 	{"trampoline"},
 	{"handoff"},
 	{"device/pci", "device/virtio", "device/uart", "device/pvpanic"},
-	{"postmortem"},
+	{"postmortem", "savecore"},
 	{"container"},
 	{"record", "container/kerneldump", "container/seekable", "container/ekcd"},
 	{"minidump"},
