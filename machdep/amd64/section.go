@@ -143,9 +143,6 @@ func (w *SectionWalker) Walk(start, last uint64, visit func(Mapping) error) erro
 	}
 	shift := levelShift(w.level)
 	end := min(w.entries, (last-w.base)>>shift+1)
-	if last < w.base {
-		end = 0
-	}
 	for index := (start - w.base) >> shift; index < end; {
 		count := min(end-index, entriesPerTable)
 		entries, err := w.readSection(index, int(count))
