@@ -16,10 +16,11 @@ import (
 // rounded edges of two ranges share a page, that page has two bits, one for
 // the addresses of each range.
 type DumpAvail struct {
-	shift  uint
-	flat   bool
-	ranges []availableRange
-	pages  uint64
+	shift   uint
+	flat    bool
+	damaged bool // in a file: there is more that could not be parsed
+	ranges  []availableRange
+	pages   uint64
 }
 
 // availableRange is a range with what indexing needs precomputed.
@@ -122,18 +123,24 @@ func (d *DumpAvail) NumWords() int { return int(d.BitmapSize() / bitmapUnit) }
 // a page that a range begins or ends in, has the bit of that page, since the
 // page is dumped as a whole: of the range before it, else of the one after.
 func (d *DumpAvail) Index(address physmem.Address) (bit uint64, ok bool) {
-	i := d.after(address)
-	page := uint64(address) >> d.shift
+	i, ok := d.find(address)
+	if !ok {
+		return 0, false
+	}
+	return d.ranges[i].bit(uint64(address) >> d.shift), true
+}
+
+// find returns the range whose bits address has.
+func (d *DumpAvail) find(address physmem.Address) (i int, ok bool) {
+	i = d.after(address)
 	if i < len(d.ranges) && d.ranges[i].start <= address {
-		return d.ranges[i].bit(page), true
+		return i, true
 	}
+	page := uint64(address) >> d.shift
 	if i > 0 && d.ranges[i-1].hasPage(page) {
-		return d.ranges[i-1].bit(page), true
+		return i - 1, true
 	}
-	if i < len(d.ranges) && d.ranges[i].hasPage(page) {
-		return d.ranges[i].bit(page), true
-	}
-	return 0, false
+	return i, i < len(d.ranges) && d.ranges[i].hasPage(page)
 }
 
 // Address returns the address of the page that bit stands for. It is rounded

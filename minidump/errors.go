@@ -34,6 +34,8 @@ var (
 	// ErrNotKernelAddress: a virtual address below the kernel's window and
 	// outside of its direct map.
 	ErrNotKernelAddress = errors.New("not a kernel address")
+	// ErrNotMapped: a virtual address that the page tables do not map.
+	ErrNotMapped = errors.New("not mapped")
 	// ErrNoPageTable: a full dump, and no page-table root is known.
 	ErrNoPageTable = errors.New("no page-table root is known")
 	// ErrNoMessageBuffer: the dump has none that could be found.

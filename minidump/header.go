@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 )
 
 // Sizes of pages that minidumps are made of.
@@ -69,9 +68,6 @@ func (h *Header) ByteOrder() binary.ByteOrder {
 	}
 	return binary.LittleEndian
 }
-
-// pageShift is the binary logarithm of the page size.
-func (h *Header) pageShift() uint { return uint(bits.TrailingZeros32(h.PageSize)) }
 
 // bitmapUnit is the size of one bitmap word: readers of every architecture
 // take the bitmap as 64-bit words (vm_dumpset.h, libkvm).
