@@ -92,8 +92,9 @@ const IdentityTablesSize = 6 * PageSize
 // for the supervisor.
 func WriteIdentityTables(memory physmem.Writer, root physmem.Address) error {
 	const (
-		table = 0x3  // present, writable
-		leaf  = 0x83 // and a large page
+		// Accessed and dirty are set, so that the CPU never writes to the tables.
+		table = 0x63 // present, writable
+		leaf  = 0xe3 // and a large page
 	)
 	b := make([]byte, IdentityTablesSize)
 	put := func(page, index int, entry uint64) {

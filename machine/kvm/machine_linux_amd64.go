@@ -168,6 +168,9 @@ func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (exit machine.
 		}
 		return errors.Join(errs...)
 	}
+	if exit, err := m.pass(ctx, addresses); exit != nil || err != nil {
+		return m.finish(exit, err)
+	}
 	defer func() { err = errors.Join(err, set(nil)) }()
 	if err := set(addresses); err != nil {
 		return machine.Exit{}, fmt.Errorf("kvm: %w", err)
