@@ -11,7 +11,7 @@ import (
 
 // sectionAddressMask is what readers of FreeBSD minidumps take for the address
 // in a descriptor: bits 12 to 49 (libkvm kvm_minidump_aarch64.c).
-const sectionAddressMask Entry = 1<<50 - 1&^0xfff
+const sectionAddressMask Entry = (1<<50 - 1) &^ 0xfff
 
 // SectionWalker translates kernel addresses through the page-table section of
 // a FreeBSD arm64 minidump: a list of level 3 descriptors, one for each page
