@@ -1,0 +1,2 @@
+// Package bootimage wraps a program for package kernel as a file that boots.
+package bootimage

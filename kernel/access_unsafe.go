@@ -1,0 +1,60 @@
+package kernel
+
+import "unsafe"
+
+// Plain loads and stores at addresses. The kernel keeps addresses as uintptr:
+// a pointer in its state would mean write barriers, and the garbage collector
+// does not run here. natively these serve the tests.
+
+//go:nosplit
+//go:nocheckptr
+func load8(p uintptr) byte { return *(*byte)(unsafe.Pointer(p)) }
+
+//go:nosplit
+//go:nocheckptr
+func load16(p uintptr) uint16 { return *(*uint16)(unsafe.Pointer(p)) }
+
+//go:nosplit
+//go:nocheckptr
+func load32(p uintptr) uint32 { return *(*uint32)(unsafe.Pointer(p)) }
+
+//go:nosplit
+//go:nocheckptr
+func load64(p uintptr) uintptr { return uintptr(*(*uint64)(unsafe.Pointer(p))) }
+
+//go:nosplit
+//go:nocheckptr
+func store8(p uintptr, v byte) { *(*byte)(unsafe.Pointer(p)) = v }
+
+//go:nosplit
+//go:nocheckptr
+func store32(p uintptr, v uint32) { *(*uint32)(unsafe.Pointer(p)) = v }
+
+//go:nosplit
+//go:nocheckptr
+func store64(p, v uintptr) { *(*uint64)(unsafe.Pointer(p)) = uint64(v) }
+
+// addressOf is the address of a variable that does not move: one of the
+// kernel's globals.
+//
+//go:nosplit
+func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+// stringAddress is the address of a string's bytes.
+//
+//go:nosplit
+func stringAddress(s string) uintptr { return uintptr(unsafe.Pointer(unsafe.StringData(s))) }
+
+// element is &a[i] without a bounds check, which would call Go code that must
+// not run here. The caller has checked i.
+//
+//go:nosplit
+func element[T any](first *T, i uintptr) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(first), i*unsafe.Sizeof(*first)))
+}
+
+// pointer is the variable at an address that is no Go object's.
+//
+//go:nosplit
+//go:nocheckptr
+func pointer[T any](p uintptr) *T { return (*T)(unsafe.Pointer(p)) }

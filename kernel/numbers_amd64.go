@@ -1,0 +1,24 @@
+//go:build linux
+
+package kernel
+
+import "syscall"
+
+// System calls whose numbers package syscall lacks or that are named
+// differently on other architectures.
+const (
+	callSigaction   = syscall.SYS_RT_SIGACTION
+	callSigprocmask = syscall.SYS_RT_SIGPROCMASK
+	callSigaltstack = syscall.SYS_SIGALTSTACK
+	callTgkill      = syscall.SYS_TGKILL
+	callTkill       = syscall.SYS_TKILL
+	callKill        = syscall.SYS_KILL
+	callPrctl       = syscall.SYS_PRCTL
+	callStatAt      = syscall.SYS_NEWFSTATAT
+	callRandom      = 318
+)
+
+const (
+	machineName = "x86_64"
+	vdsoSymbol  = "__vdso_clock_gettime"
+)

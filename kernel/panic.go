@@ -1,0 +1,176 @@
+//go:build linux && amd64
+
+package kernel
+
+import (
+	"github.com/seed64aab995/rescuekernel/handoff"
+)
+
+// panicState is what the panic routine works on; it is filled before the
+// switch to the panic stack.
+type panicState struct {
+	context PanicContext
+	depth   uintptr
+	stack   uintptr // top of the panic stack; 0: the kernel's own
+	main    uintptr // set once main has installed a handler
+}
+
+// panicHandler is the program's hook.
+var panicHandler func(*PanicContext)
+
+//go:nosplit
+func setMessage(s string) {
+	c := &k.panic.context
+	c.MessageLength = 0
+	addMessage(stringAddress(s), uintptr(len(s)))
+}
+
+//go:nosplit
+func addMessage(p, n uintptr) {
+	c := &k.panic.context
+	for i := uintptr(0); i < n && c.MessageLength < MaxPanicMessage; i++ {
+		*element(&c.Message[0], uintptr(c.MessageLength)) = load8(p + i)
+		c.MessageLength++
+	}
+}
+
+// panicThread panics with the registers of a thread at its system call. It
+// does not return.
+//
+//go:nosplit
+func panicThread(t *thread, reason handoff.Reason, code uintptr, message string) {
+	setMessage(message)
+	panicThreadSet(t, reason, code)
+}
+
+// panicThreadSet is panicThread with the message already in place.
+//
+//go:nosplit
+func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
+	c := &k.panic.context
+	c.Reason = reason
+	c.ExitCode = uint64(code)
+	c.Vector, c.ErrorCode, c.FaultAddress = 0, 0, 0
+	threadRegisters(&c.Registers, t)
+	enterPanic()
+}
+
+// enterPanic counts and switches to the panic stack. A third panic, one on the
+// path of the second, resets at once.
+//
+//go:nosplit
+func enterPanic() {
+	k.panic.depth++
+	k.panic.context.Depth = uint32(k.panic.depth)
+	if k.panic.depth > 2 {
+		resetMachine()
+	}
+	k.inFault = 0
+	onPanicStack()
+}
+
+// runPanic runs on the panic stack.
+//
+//go:nosplit
+func runPanic() {
+	if panicHandler != nil {
+		panicHandler(&k.panic.context)
+	}
+	describePanic()
+	resetMachine()
+}
+
+// describePanic prints what is known of the panic.
+//
+//go:nosplit
+func describePanic() {
+	c := &k.panic.context
+	print("\nkernel: panic: ")
+	print(reasonName(c.Reason))
+	print(": ")
+	writeConsole(addressOf(&c.Message), uintptr(c.MessageLength))
+	if c.Reason == handoff.ReasonExit || c.Reason == handoff.ReasonAbort {
+		print(" ")
+		printDecimal(uintptr(c.ExitCode))
+	}
+	print("\n")
+	printRegisters(c)
+	print("kernel: faults ")
+	printDecimal(k.stats.faults)
+	print(", free frames ")
+	printDecimal(k.frames.left)
+	print(", time ")
+	printDecimal(nanoseconds() / 1e6)
+	print(" ms; reset\n")
+}
+
+// reasonName is handoff.Reason.String without bounds checks or allocation.
+//
+//go:nosplit
+func reasonName(r handoff.Reason) string {
+	switch r {
+	case handoff.ReasonCall:
+		return "explicit call"
+	case handoff.ReasonExit:
+		return "exit"
+	case handoff.ReasonAbort:
+		return "abort"
+	case handoff.ReasonUserFault:
+		return "fault in user mode"
+	case handoff.ReasonKernelFault:
+		return "fault in kernel mode"
+	case handoff.ReasonDoubleFault:
+		return "double fault"
+	case handoff.ReasonNMI:
+		return "NMI"
+	case handoff.ReasonMachineCheck:
+		return "machine check"
+	case handoff.ReasonMemory:
+		return "out of memory"
+	}
+	return "unknown"
+}
+
+// exitGroup is exit_group: 0 powers off, anything else panics. The runtime has
+// written its text by then.
+//
+//go:nosplit
+func exitGroup(t *thread, code uintptr) {
+	if code == 0 {
+		powerOffMachine()
+	}
+	panicThread(t, handoff.ReasonExit, code, "the program ended with exit code")
+}
+
+// serveSignals has the calls about signals. A signal that is sent and has no
+// handler ends the program, so the machine.
+//
+//go:nosplit
+func serveSignals(t *thread, number, a0, a1, a2 uintptr) (result uintptr, handled bool) {
+	switch number {
+	case callSigaction:
+		return k.signals.action(a0, a1, a2), true
+	case callSigprocmask:
+		return t.changeMask(a0, a1, a2), true
+	case callSigaltstack:
+		t.alternate(a0, a1)
+		return 0, true
+	case callTgkill:
+		return sendSignal(t, a2), true
+	case callKill, callTkill:
+		return sendSignal(t, a1), true
+	}
+	return 0, false
+}
+
+//go:nosplit
+func sendSignal(t *thread, signal uintptr) uintptr {
+	if signal == 0 || signal == signalURG || k.signals.taken(signal) != 0 {
+		return 0 // nothing is delivered to a thread that runs: preemption by signal is off
+	}
+	if signal <= maxSignal && *element(&k.signals.handler[0], signal) == 1 {
+		return 0
+	}
+	panicThread(t, handoff.ReasonAbort, signal, "signal")
+	return 0
+}

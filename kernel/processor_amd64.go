@@ -1,0 +1,144 @@
+//go:build linux
+
+package kernel
+
+// Layout of control: descriptor tables and stacks. From controlGDT to the end
+// of the TSS's I/O bitmap everything becomes read-only; the page of padding on
+// either side keeps other variables out of those pages.
+const (
+	controlGDT            = 0x1000
+	controlIDT            = 0x1080
+	controlTSS            = 0x1300
+	controlProtectedEnd   = 0x3400 // TSS of 0x68 bytes, bitmap of 8192, closing byte
+	controlVector         = 0x4400 // FXSAVE area of the exception handler
+	controlTLS            = 0x4640 // FS base until the runtime sets its own
+	controlRSP0           = 0x4c00 // top of the ring-0 stack
+	controlNMI            = 0x5000 // tops of the IST stacks
+	controlDoubleFault    = 0x5400
+	controlMachineCheck   = 0x5800
+	controlExceptionStack = 0x6800
+	controlSyscallStack   = 0x7800
+	controlPanicStack     = 0x8c00
+	controlSize           = 0x8c40
+)
+
+// Selectors, as Linux has them (kvm_pvm knows no others).
+const (
+	taskSelector = 0x38
+	userCode     = 0x33
+	userData     = 0x2b
+	vectorCount  = 32
+)
+
+// Model-specific registers (SDM 4, table 2-2).
+const (
+	msrEFER   = 0xc0000080
+	msrSTAR   = 0xc0000081
+	msrLSTAR  = 0xc0000082
+	msrFMASK  = 0xc0000084
+	msrFSBase = 0xc0000100
+	msrGSBase = 0xc0000101
+)
+
+// Operations of the gate beside writing an MSR.
+const (
+	gateFirst     = 0xfffffff8
+	gateRoot      = gateFirst + 0 // CR3 = value
+	gateFlushPage = gateFirst + 1 // INVLPG value
+	gateReadMSR   = gateFirst + 2 // result = the MSR of number value
+	gateEnter     = gateFirst + 3 // jump to value in ring 0, RDI = enterArgument
+	gateHalt      = gateFirst + 4
+	gateReset     = gateFirst + 5 // triple fault
+)
+
+// registers is the general state of a thread between system calls. A system
+// call loses RCX, R11 and the flags.
+type registers struct {
+	ax, bx, cx, dx, si, di, bp, sp       uintptr
+	r8, r9, r10, r11, r12, r13, r14, r15 uintptr
+	ip                                   uintptr
+}
+
+// savedRegisters is what exceptionUser pushes, lowest address first.
+type savedRegisters struct {
+	r15, r14, r13, r12, r11, r10, r9, r8, bp, di, si, dx, cx, bx, ax uintptr
+}
+
+// trapFrame is what stub and CPU push.
+type trapFrame struct {
+	vector, code, ip, cs, flags, sp, ss uintptr
+}
+
+var (
+	control [controlSize]byte // entry_amd64.s
+	leave   [10]uintptr       // likewise
+)
+
+func entry()
+func userStart()
+func systemCall()
+func systemCallUser()
+func vectors()
+func exception()
+func undefined()
+func nonMaskable()
+func fatal()
+func fatalUser()
+func exceptionUser()
+func gateInstruction()
+func clock()
+func gate(operation uint32, value uint64) (result uint64)
+func ticks() uintptr
+func pause()
+func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
+func rdrand() (value uint64, ok bool)
+func fill(address, bytes, value uintptr)
+func inputByte(port uint16) byte
+func inputWord(port uint16) uint16
+func inputLong(port uint16) uint32
+func outputByte(port uint16, value byte)
+func outputWord(port uint16, value uint16)
+func outputLong(port uint16, value uint32)
+func outputBytes(port uint16, address, count uintptr)
+func symbols() (text, etext, rodata, erodata, end, vectors, clock uintptr)
+
+//go:nosplit
+func (r *registers) setReturn(v uintptr) { r.ax = v }
+
+// initProcessor runs first in ring 3: what every later step needs, above all
+// the interrupt descriptor table. Until it is there a fault is a triple fault.
+//
+//go:nosplit
+func initProcessor() {
+	k.stats.userTicks = ticks()
+	s := &k.symbols
+	s.text, s.etext, s.rodata, s.erodata, s.end, s.vectors, s.clock = symbols()
+	idt := addressOf(&control) + controlIDT
+	for i := uintptr(0); i < vectorCount; i++ {
+		// Interrupt gate, DPL 0 (SDM 3A 6.14.1); IST 1 to 3 for NMI, #DF, #MC.
+		stack := uintptr(0)
+		switch i {
+		case 2:
+			stack = 1
+		case 8:
+			stack = 2
+		case 18:
+			stack = 3
+		}
+		h := s.vectors + 16*i
+		store64(idt+16*i, h&0xffff|0x10<<16|stack<<32|0x8e00<<32|h>>16&0xffff<<48)
+		store64(idt+16*i+8, h>>32)
+	}
+	k.levels = 4
+	if k.entryCR4&(1<<12) != 0 {
+		k.levels = 5
+	}
+	k.noExecute = 1 << 63
+	k.root &^= 0xfff
+}
+
+//go:nosplit
+func (r *registers) setStack(v uintptr) { r.sp = v }
+
+// epollDataOffset is where struct epoll_event, packed here, has its data.
+const epollDataOffset = 4
