@@ -33,10 +33,7 @@ type Mapping struct {
 
 // rights are those of a path: writable and user if all entries grant them,
 // executable if none refuses.
-const (
-	rightsAll  = EntryWritable | EntryUser
-	rightsMask = rightsAll | EntryNoExecute
-)
+const rightsAll = EntryWritable | EntryUser
 
 // restrict is what is left of rights after one more entry.
 func restrict(rights, entry Entry) Entry {

@@ -1,0 +1,41 @@
+package amd64_test
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
+
+func ExampleWalker_Trace() {
+	// Three tables by hand: address 0 upwards is mapped with one 2 MiB page.
+	memory := physmem.NewSparse(physmem.NewRanges(physmem.Range{Start: 0, End: 1 << 30}))
+	for table, entry := range map[physmem.Address]uint64{
+		0x1000: 0x2000 | uint64(amd64.EntryPresent|amd64.EntryWritable),
+		0x2000: 0x3000 | uint64(amd64.EntryPresent|amd64.EntryWritable),
+		0x3000: 0x20_0000 | uint64(amd64.EntryPresent|amd64.EntryLarge|amd64.EntryNoExecute),
+	} {
+		if _, err := memory.WritePhysical(binary.LittleEndian.AppendUint64(nil, entry), table); err != nil {
+			fmt.Println(err)
+		}
+	}
+	walker, err := amd64.NewWalker(memory, memory.Ranges(), amd64.Paging{Root: 0x1000})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	steps, mapping, err := walker.Trace(0x12345, nil)
+	for _, step := range steps {
+		fmt.Printf("%-5s %3d of table %v: %v\n", amd64.LevelName(step.Level), step.Index, step.Table, step.Entry)
+	}
+	fmt.Printf("%v, writable %v, executable %v, %v\n", mapping.Physical, mapping.Writable, mapping.Executable, err)
+	_, _, err = walker.Translate(0x20_0000)
+	fmt.Println(err)
+	// Output:
+	// PML4E   0 of table 0x1000: 0x2003
+	// PDPTE   0 of table 0x2000: 0x3003
+	// PDE     0 of table 0x3000: 0x8000000000200081
+	// 0x200000, writable false, executable false, <nil>
+	// translate 0x200000: PDE 1 of table 0x3000 is 0x0: not mapped
+}
