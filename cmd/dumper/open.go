@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+
+	"github.com/seed64aab995/rescuekernel/minidump"
+	"github.com/seed64aab995/rescuekernel/postmortem"
+	"github.com/seed64aab995/rescuekernel/symbols"
+)
+
+// dump is an open dump, with the kernel's symbols if --kernel names them.
+type dump struct {
+	*minidump.Reader
+	name    string
+	symbols *symbols.Table // nil without --kernel
+
+	close []func() error
+}
+
+// Close closes all files of the dump.
+func (d *dump) Close() error {
+	var errs []error
+	for i := len(d.close) - 1; i >= 0; i-- {
+		errs = append(errs, d.close[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// kernel is the dump as package postmortem wants it.
+func (d *dump) kernel() *postmortem.Kernel {
+	return &postmortem.Kernel{Memory: d.Reader, Architecture: d.Header().Architecture, Symbols: d.symbols}
+}
+
+// open opens the dump called name, and the kernel's symbols before it: a full
+// dump needs them.
+func (p *program) open(name string, options ...minidump.Option) (d *dump, err error) {
+	d = &dump{name: name}
+	defer func() {
+		if err != nil {
+			_ = d.Close() // all is open for reading only
+			d = nil
+		}
+	}()
+	if err := p.openKernel(d); err != nil {
+		return d, err
+	}
+	file, size, err := p.openFile(d, name)
+	if err != nil {
+		return d, err
+	}
+	if d.symbols != nil {
+		options = append(options, minidump.WithSymbols(d.symbols))
+	}
+	if f, ok := file.(*os.File); ok {
+		options = append(options, minidump.WithDataFinder(minidump.FileData(f)))
+	}
+	d.Reader, err = minidump.Open(file, size, options...)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", d.name, err)
+	}
+	p.compareKernel(d)
+	return d, nil
+}
+
+// layers are what the dump is wrapped in.
+func (d *dump) layers() []layerFact { return []layerFact{} }
+
+// openKernel opens what --kernel names. A kernel without symbols still has a
+// build id and code.
+func (p *program) openKernel(d *dump) error {
+	if p.kernelPath == "" {
+		return nil
+	}
+	file, err := os.Open(p.kernelPath)
+	if err != nil {
+		return fmt.Errorf("kernel: %w", err)
+	}
+	d.close = append(d.close, file.Close)
+	d.symbols, err = symbols.Open(file)
+	if d.symbols == nil {
+		return fmt.Errorf("kernel %s: %w", p.kernelPath, err)
+	}
+	if err != nil {
+		p.warn("kernel %s: %v", p.kernelPath, err)
+	}
+	return nil
+}
+
+// compareKernel warns of a kernel that is not the dump's.
+func (p *program) compareKernel(d *dump) {
+	if d.symbols == nil {
+		return
+	}
+	if dumped, kernel := d.Header().Architecture.String(), d.symbols.Architecture(); dumped != kernel {
+		p.warn("warning: the dump is of %s, kernel %s is for %s", dumped, p.kernelPath, kernel)
+	}
+	notes, _ := d.Notes()
+	if notes == nil || len(notes.BuildID) == 0 {
+		return
+	}
+	if kernel, differ := differentBuild(notes.BuildID, d.symbols); differ {
+		p.warn("warning: the dump is of build %s, kernel %s is build %s", printable(notes.BuildID), p.kernelPath, kernel)
+	}
+}
+
+// differentBuild compares a dump's build id with a kernel's: the string of
+// the Go linker, or the bytes of a GNU note. A kernel without any cannot be told.
+func differentBuild(dumped []byte, table *symbols.Table) (kernel string, differ bool) {
+	goID, gnuID := table.GoBuildID(), table.BuildID()
+	if goID == "" && gnuID == nil {
+		return "", false
+	}
+	if string(dumped) == goID || string(dumped) == string(gnuID) || string(dumped) == hex.EncodeToString(gnuID) {
+		return "", false
+	}
+	if goID != "" {
+		return goID, true
+	}
+	return hex.EncodeToString(gnuID), true
+}
+
+// openFile opens a file, or standard input as a file, and measures it.
+func (p *program) openFile(d *dump, name string) (io.ReaderAt, int64, error) {
+	if name == "-" {
+		d.name = "standard input"
+		return p.openStandardInput(d)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	d.close = append(d.close, file.Close)
+	size, err := fileSize(file)
+	return file, size, err
+}
+
+// fileSize is the size of a regular file or a device.
+func fileSize(file *os.File) (int64, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if info.IsDir() {
+		return 0, fmt.Errorf("%s is a directory: %w", file.Name(), minidump.ErrNotDump)
+	}
+	if info.Mode().IsRegular() {
+		return info.Size(), nil
+	}
+	return deviceSize(file)
+}
+
+// deviceSize measures a device: some tell where their end is, of others
+// (FreeBSD's and Darwin's character devices) it is found by reading.
+func deviceSize(file *os.File) (int64, error) {
+	if size, err := file.Seek(0, io.SeekEnd); err == nil && size > 0 {
+		return size, nil
+	}
+	const sector, most = 4096, int64(1) << 50
+	var buffer [sector]byte
+	readable := func(offset int64) bool {
+		n, _ := file.ReadAt(buffer[:], offset)
+		return n == sector
+	}
+	if !readable(0) {
+		return 0, fmt.Errorf("%s: cannot tell its size: %w", file.Name(), os.ErrInvalid)
+	}
+	sectors := sort.Search(int(most/sector), func(i int) bool { return !readable(int64(i) * sector) })
+	return int64(sectors) * sector, nil
+}
