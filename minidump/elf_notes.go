@@ -1,0 +1,101 @@
+package minidump
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Notes of an ELF core that are ours: their name, and their types, which no
+// note of Linux, FreeBSD or Delve has, because readers look at the type alone.
+const (
+	ELFNoteName = "rescuekernel"
+	// ELFNoteFacts is text, a line "key=value" for each fact that the
+	// minidump's header knew: architecture, version, page_size, kernel_base,
+	// dmap_physical, dmap_base, dmap_end, pages, missing_pages (beyond the end
+	// of the file) and omitted_mappings.
+	ELFNoteFacts elf.NType = 0x524b0001
+	// ELFNoteNotes is the dump notes as they were in the dump, encoded anew.
+	ELFNoteNotes elf.NType = 0x524b0002
+	// ELFNoteMessages is the text of the message buffer, oldest first.
+	ELFNoteMessages elf.NType = 0x524b0003
+)
+
+// buildNotes makes the content of the PT_NOTE.
+func (c *ELFCore) buildNotes() []byte {
+	var b []byte
+	notes, _ := c.reader.Notes()
+	if notes != nil {
+		b = appendELFNote(b, "CORE", elf.NT_PRPSINFO, prpsinfo(notes))
+		cpus := slices.Clone(notes.CPUs)
+		slices.SortStableFunc(cpus, func(a, b CPUNote) int {
+			return int(b.Flags&CPUPanicked) - int(a.Flags&CPUPanicked)
+		})
+		for i := range cpus {
+			if status := prstatus(&cpus[i], c.reader.header.Architecture); status != nil {
+				b = appendELFNote(b, "CORE", elf.NT_PRSTATUS, status)
+			}
+		}
+	}
+	b = appendELFNote(b, ELFNoteName, ELFNoteFacts, []byte(c.facts()))
+	if notes != nil {
+		if encoded, err := EncodeNotes(notes, NotesSize(notes)); err == nil {
+			b = appendELFNote(b, ELFNoteName, ELFNoteNotes, encoded)
+		}
+	}
+	if messages, err := c.reader.MessageBuffer(); err == nil && len(messages.Text) > 0 {
+		b = appendELFNote(b, ELFNoteName, ELFNoteMessages, messages.Text)
+	}
+	return b
+}
+
+// facts is the text of ELFNoteFacts.
+func (c *ELFCore) facts() string {
+	h := &c.reader.header
+	have := uint64(max(0, c.reader.size-c.reader.layout.PageOffset(0)) / c.reader.layout.PageSize)
+	var b strings.Builder
+	for _, fact := range []struct {
+		key   string
+		value any
+	}{
+		{"architecture", h.Architecture},
+		{"version", h.Version},
+		{"page_size", h.PageSize},
+		{"kernel_base", fmt.Sprintf("%#x", h.KernelBase)},
+		{"dmap_physical", fmt.Sprintf("%#x", h.DirectMapPhysical)},
+		{"dmap_base", fmt.Sprintf("%#x", h.DirectMapBase)},
+		{"dmap_end", fmt.Sprintf("%#x", h.DirectMapEnd)},
+		{"pages", c.reader.NumPages()},
+		{"missing_pages", c.reader.NumPages() - min(c.reader.NumPages(), have)},
+		{"omitted_mappings", c.omitted},
+	} {
+		fmt.Fprintf(&b, "%s=%v\n", fact.key, fact.value)
+	}
+	return b.String()
+}
+
+// appendELFNote appends a note, name and descriptor padded to 4 bytes (System
+// V ABI, "Note Section"; Linux and FreeBSD pad ELF64 notes to 4 as well).
+func appendELFNote(b []byte, name string, kind elf.NType, descriptor []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(name)+1))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(descriptor)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(kind))
+	b = append(append(b, name...), 0)
+	b = append(b, make([]byte, -len(b)&3)...)
+	b = append(b, descriptor...)
+	return append(b, make([]byte, -len(b)&3)...)
+}
+
+// prpsinfo makes the struct elf_prpsinfo of 64-bit Linux (elfcore.h).
+func prpsinfo(n *Notes) []byte {
+	b := make([]byte, 136)
+	b[1] = 'R'
+	binary.LittleEndian.PutUint32(b[24:], 1) // pr_pid
+	copy(b[40:55], "kernel")                 // pr_fname
+	copy(b[56:135], n.Version)               // pr_psargs
+	return b
+}
+
+func prstatus(c *CPUNote, a Architecture) []byte { return nil }
