@@ -9,10 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/container/kerneldump"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/minidump"
 	"github.com/seed64aab995/rescuekernel/postmortem"
+	"github.com/seed64aab995/rescuekernel/savecore"
 	"github.com/seed64aab995/rescuekernel/symbols"
 )
 
@@ -87,7 +89,7 @@ var errorClasses = []struct {
 	errors []error
 }{
 	{exitUsage, []error{symbols.ErrSyntax, symbols.ErrUnknownSymbol, symbols.ErrNoSymbols, postmortem.ErrNotFreeBSD, symbols.ErrNotELF}},
-	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported}},
+	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported, kerneldump.ErrNoDump, savecore.ErrCleared}},
 	{exitIncomplete, []error{minidump.ErrTruncated, minidump.ErrBeyondEnd}},
 	{exitDamaged, []error{
 		minidump.ErrDamaged, minidump.ErrTooLarge, postmortem.ErrDamaged,
@@ -106,7 +108,7 @@ var errorClasses = []struct {
 func isIO(err error) bool {
 	var path *fs.PathError
 	var number syscall.Errno
-	return errors.As(err, &path) || errors.As(err, &number) || errors.Is(err, errSpoolLimit)
+	return errors.As(err, &path) || errors.As(err, &number) || errors.Is(err, errSpoolLimit) || errors.Is(err, savecore.ErrLittleSpace)
 }
 
 // newExitCodes is a help topic: cobra shows commands that cannot run under
