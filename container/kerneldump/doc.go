@@ -17,7 +17,8 @@
 // [NewWriter] checks everything and writes nothing, so it can run when a
 // machine arms itself. Begin, Write and Close then follow one order:
 //
-//  1. the trailing header of an older dump is invalidated,
+//  1. the trailing header of an older dump is invalidated, and the first sector
+//     of data,
 //  2. the leading header is written, with length 0 and marked incomplete,
 //  3. the data blocks, each a whole number of sectors,
 //  4. both final headers, the trailing one last.

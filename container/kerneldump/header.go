@@ -3,6 +3,7 @@ package kerneldump
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"strings"
 )
 
@@ -220,4 +221,18 @@ func putText(b []byte, s string) {
 		s = s[:i]
 	}
 	copy(b[:len(b)-1], s)
+}
+
+// Identity is a number for this dump: the CRC-32 of what the header tells of
+// it, without what changes while it is written. Whoever compresses a dump for
+// a device puts it into the stream (seekable.WriterOptions.Stream), so that
+// what an older dump left behind a cut one is not taken for its end.
+func (h *Header) Identity() uint32 {
+	same := *h
+	same.Kind, same.Length, same.Incomplete = KindKernel, 0, false
+	b, err := same.AppendBinary(nil)
+	if err != nil {
+		return 0 // cannot be: the kind is right
+	}
+	return crc32.ChecksumIEEE(b[:offsetParity])
 }

@@ -176,3 +176,15 @@ func FuzzParseHeader(f *testing.F) {
 		require.Equal(t, h, back)
 	})
 }
+
+func TestIdentity(t *testing.T) {
+	h := goldenHeader
+	id := h.Identity()
+	h.Length, h.Incomplete, h.Kind = 5, true, KindCleared
+	require.Equal(t, id, h.Identity(), "what changes while the dump is written does not count")
+	h.Time++
+	require.NotEqual(t, id, h.Identity())
+	h = goldenHeader
+	h.PanicString = "double fault"
+	require.NotEqual(t, id, h.Identity())
+}

@@ -110,6 +110,9 @@ func (w *Writer) Remaining() int64 { return w.layout.Extent - w.written }
 // Written is how many bytes of dump Write has taken.
 func (w *Writer) Written() int64 { return w.written }
 
+// Identity is the number of this dump, for the compressor's stream.
+func (w *Writer) Identity() uint32 { return w.header.Identity() }
+
 // Begin invalidates an older dump and writes the leading header and the key
 // block. The first Write does it too.
 func (w *Writer) Begin() error {
@@ -120,6 +123,11 @@ func (w *Writer) Begin() error {
 	old, oldErr := findTrailing(w.device, w.layout.Trailing+int64(w.layout.SectorSize), w.layout.SectorSize)
 	clear(w.sector)
 	if err := writeFull(w.device, w.sector, w.layout.Trailing, "invalidate old trailing header"); err != nil {
+		return w.fail(err)
+	}
+	// An older dump whose data begins in the same place has to lose its head
+	// before the new header vouches for what lies there.
+	if err := writeFull(w.device, w.sector, w.layout.Data, "invalidate old dump"); err != nil {
 		return w.fail(err)
 	}
 	if err := w.writeHeader(w.layout.Leading, "write leading header", 0, true); err != nil {
