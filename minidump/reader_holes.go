@@ -65,13 +65,12 @@ func (r *Reader) unknownPages(yield func(Hole) bool) bool {
 		if end := a.firstBit + a.pages; end <= r.bitmap.Len() {
 			continue
 		}
-		start := a.firstPage
+		start, end := a.firstPage, a.firstPage+a.pages
 		if a.firstBit < r.bitmap.Len() {
 			start += r.bitmap.Len() - a.firstBit
 		}
-		h := Hole{physmem.Range{Start: physmem.Address(start << r.available.shift), End: a.end}, HoleNoBitmap}
-		h.Range.Start = max(h.Range.Start, a.start)
-		if !h.Range.IsEmpty() && !yield(h) {
+		pages := physmem.Range{Start: physmem.Address(start << r.available.shift), End: physmem.Address(end << r.available.shift)}
+		if !yield(Hole{pages, HoleNoBitmap}) {
 			return false
 		}
 	}
@@ -80,7 +79,7 @@ func (r *Reader) unknownPages(yield func(Hole) bool) bool {
 	}
 	last := physmem.Address(0)
 	if n := len(r.available.ranges); n > 0 {
-		last = r.available.ranges[n-1].end
+		last = r.available.ranges[n-1].end.AlignUp(uint64(r.header.PageSize))
 	}
 	return yield(Hole{physmem.Range{Start: last, End: physmem.MaxAddress}, HoleNoDumpAvail})
 }
