@@ -58,3 +58,8 @@ func element[T any](first *T, i uintptr) *T {
 //go:nosplit
 //go:nocheckptr
 func pointer[T any](p uintptr) *T { return (*T)(unsafe.Pointer(p)) }
+
+// bytesAt is the memory at an address that is no Go object's.
+//
+//go:nocheckptr
+func bytesAt(p, n uintptr) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), n) }

@@ -50,19 +50,23 @@ func sendConsole(p, n uintptr) {
 	}
 }
 
-// readConsole is read of standard input: what has arrived, up to n bytes. With
-// nothing there the thread sleeps a little and makes the same call again.
+// readConsole is read of standard input: what has arrived, up to n bytes;
+// EAGAIN where nothing has, and the end of the file where there is no line.
 //
 //go:nosplit
 func readConsole(p, n uintptr) uintptr {
-	c := &k.console
-	if c.state == consoleAbsent || n == 0 {
+	sendConsole(p, 0)
+	if k.console.state == consoleAbsent || n == 0 {
 		return 0
 	}
+	port := uint16(k.console.port)
 	done := uintptr(0)
-	for done < n && inputByte(consolePort+uartLineStatus)&uartReady != 0 {
-		store8(p+done, inputByte(consolePort))
+	for done < n && inputByte(port+uartLineStatus)&uartReady != 0 {
+		store8(p+done, inputByte(port))
 		done++
+	}
+	if done == 0 {
+		return errnoAgain
 	}
 	return done
 }

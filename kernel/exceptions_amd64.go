@@ -88,6 +88,9 @@ func handleException(saved uintptr) {
 	if inControl(load64(frame + 40)) {
 		panicTrap(saved, handoff.ReasonKernelFault, "exception in the kernel")
 	}
+	if k.panic.depth != 0 {
+		panicTrap(saved, handoff.ReasonUserFault, "exception on the panic path")
+	}
 	if !deliver(saved, frame, vector, code) {
 		panicTrap(saved, handoff.ReasonUserFault, "exception that no signal handler takes")
 	}

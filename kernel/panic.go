@@ -11,8 +11,7 @@ import (
 type panicState struct {
 	context PanicContext
 	depth   uintptr
-	stack   uintptr // top of the panic stack; 0: the kernel's own
-	main    uintptr // set once main has installed a handler
+	handled uintptr // panicHandler is set; it lies in .bss, which may not be mapped
 }
 
 // panicHandler is the program's hook.
@@ -73,7 +72,7 @@ func enterPanic() {
 //
 //go:nosplit
 func runPanic() {
-	if panicHandler != nil {
+	if k.panic.handled != 0 {
 		panicHandler(&k.panic.context)
 	}
 	describePanic()

@@ -140,5 +140,11 @@ func initProcessor() {
 //go:nosplit
 func (r *registers) setStack(v uintptr) { r.sp = v }
 
+// repeat makes the thread execute its system call once more when it runs next.
+// What the wait returns, 0, is RAX again: SYS_READ.
+//
+//go:nosplit
+func (r *registers) repeat() { r.ip -= 2 }
+
 // epollDataOffset is where struct epoll_event, packed here, has its data.
 const epollDataOffset = 4

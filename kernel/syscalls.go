@@ -8,6 +8,9 @@ import (
 	"github.com/seed64aab995/rescuekernel/handoff"
 )
 
+// inputInterval is how often the console is looked at while a thread reads it.
+const inputInterval = 10e6
+
 // File descriptors that there are.
 const (
 	fileInput  = 0
@@ -59,6 +62,11 @@ func serveThreads(t *thread, number, a0, a1, a2, a3 uintptr) {
 		return
 	case syscall.SYS_NANOSLEEP:
 		k.threads.wait(threadSleep, 0, deadline(a0))
+		schedule()
+		return
+	case syscall.SYS_READ: // of the console, with nothing there: again in a while
+		t.registers.repeat()
+		k.threads.wait(threadSleep, 0, nanoseconds()+inputInterval)
 		schedule()
 		return
 	case syscall.SYS_SCHED_YIELD:
@@ -205,7 +213,8 @@ func serveFiles(number, a0, a1, a2, a3 uintptr) (result uintptr, handled bool) {
 		case a0 == fileEvent:
 			return errnoAgain, true
 		case a0 == fileInput:
-			return readConsole(a1, a2), true
+			result = readConsole(a1, a2)
+			return result, result != errnoAgain
 		}
 		return errnoBadFile, true
 	case syscall.SYS_EPOLL_CREATE1:

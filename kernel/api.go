@@ -1,0 +1,207 @@
+//go:build linux && amd64
+
+package kernel
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
+
+// Running reports whether this kernel runs the program. Started by Linux, the
+// same file is an ordinary program.
+func Running() bool { return k.block != 0 }
+
+// call makes one of the kernel's own system calls.
+func call(number, a0, a1, a2, a3 uintptr) (uintptr, error) {
+	if !Running() {
+		return 0, ErrNotRunning
+	}
+	r, _, errno := syscall.RawSyscall6(number, a0, a1, a2, a3, 0, 0)
+	switch errno {
+	case 0:
+		return r, nil
+	case syscall.ENOMEM:
+		return 0, ErrNoMemory
+	case syscall.EEXIST:
+		return 0, ErrInUse
+	}
+	return 0, errno
+}
+
+// rangeCall makes a call about a physical range.
+func rangeCall(what string, number uintptr, r physmem.Range, a2 uintptr) error {
+	if _, err := call(number, uintptr(r.Start), uintptr(r.End), a2, 0); err != nil {
+		return fmt.Errorf("%s %v: %w", what, r, err)
+	}
+	return nil
+}
+
+func flag(b bool) uintptr {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Free is the memory that the frame allocator has, in ascending order.
+func Free() (physmem.Ranges, error) {
+	if !Running() {
+		return nil, ErrNotRunning
+	}
+	f := &k.frames
+	var free physmem.Ranges
+	for bit := uintptr(0); bit < f.pages; bit++ {
+		if load64(f.free+bit/64*8) == 0 {
+			bit |= 63
+			continue
+		}
+		if !testBit(f.free, bit) {
+			continue
+		}
+		p := physmem.Address(f.address(bit))
+		if last := len(free) - 1; last >= 0 && free[last].End == p {
+			free[last].End += pageSize
+			continue
+		}
+		free = append(free, physmem.Range{Start: p, End: p + pageSize})
+	}
+	return free, nil
+}
+
+// Reserve takes a range of free memory, whole pages, away from the allocator.
+// It does not enter the page bitmap. ErrInUse: not all of it is free.
+func Reserve(r physmem.Range) error { return rangeCall("reserve", callTake, r, 0) }
+
+// Release gives memory of Reserve, Allocate or a module to the allocator.
+func Release(r physmem.Range) error { return rangeCall("release", callGive, r, 0) }
+
+// Allocate takes size bytes of contiguous memory, in whole pages, at a multiple
+// of alignment, a power of two. It is in the page bitmap: part of a dump.
+func Allocate(size, alignment uint64) (physmem.Range, error) {
+	if size == 0 || size >= 1<<40 || alignment&(alignment-1) != 0 {
+		return physmem.Range{}, fmt.Errorf("allocate %d bytes aligned to %d: %w", size, alignment, syscall.EINVAL)
+	}
+	p, err := call(callAllocate, uintptr(size), uintptr(alignment), 0, 0)
+	if err != nil {
+		return physmem.Range{}, fmt.Errorf("allocate %d bytes: %w", size, err)
+	}
+	if p == 0 {
+		return physmem.Range{}, fmt.Errorf("allocate %d bytes aligned to %d: %w", size, alignment, ErrNoMemory)
+	}
+	return physmem.Range{Start: physmem.Address(p), End: physmem.Address(p) + physmem.Address(roundUp(uintptr(size)))}, nil
+}
+
+// Protect sets whether a physical range, whole pages, can be written through
+// the direct map.
+func Protect(r physmem.Range, writable bool) error {
+	if !r.Start.IsAligned(pageSize) || !r.End.IsAligned(pageSize) || r.End > maxPhysical {
+		return fmt.Errorf("protect %v: %w", r, syscall.EINVAL)
+	}
+	return rangeCall("protect", callProtect, r, flag(writable))
+}
+
+// MapIdentity maps a physical range at the same virtual addresses, for ring 0
+// only: read-only and executable, or writable. It is what a trampoline's pages
+// need before Enter.
+func MapIdentity(r physmem.Range, executable bool) error {
+	return rangeCall("map identity", callIdentity, r, flag(executable))
+}
+
+// MapDevice maps the registers of a device, uncached, and returns the address
+// of the first. The mapping stays.
+func MapDevice(r physmem.Range) (uintptr, error) {
+	a, err := call(callMapDevice, uintptr(r.Start), uintptr(r.Size()), 0, 0)
+	if err != nil {
+		return 0, fmt.Errorf("map device %v: %w", r, err)
+	}
+	return a, nil
+}
+
+// Enter leaves for good: ring 0 jumps to a physical address that MapIdentity has
+// made executable, with RDI the argument, interrupts off, on the kernel's tables.
+func Enter(p physmem.Address, argument uint64) error {
+	_, err := call(callEnter, uintptr(p), uintptr(argument), 0, 0)
+	return err
+}
+
+// PowerOff turns the machine off.
+func PowerOff() error { return end(endPowerOff) }
+
+// Reset restarts the machine.
+func Reset() error { return end(endReset) }
+
+// Halt stops the CPU.
+func Halt() error { return end(endHalt) }
+
+func end(how uintptr) error {
+	_, err := call(callEnd, how, 0, 0, 0)
+	return err
+}
+
+// SetConsole turns the serial line on or off; the message buffer takes fd 1 and 2
+// in any case.
+func SetConsole(on bool) error {
+	_, err := call(callSilent, flag(!on), 0, 0, 0)
+	return err
+}
+
+// OnPanic sets what is done when the kernel panics; the zero handler is to
+// print and reset.
+func OnPanic(h PanicHandler) error {
+	if !Running() {
+		return ErrNotRunning
+	}
+	top := func(r physmem.Range, own uintptr) uintptr {
+		if r.IsEmpty() {
+			return addressOf(&control) + own
+		}
+		return virtual(uintptr(r.End))
+	}
+	k.panicOnNMI, k.panic.handled = 0, 0
+	panicHandler = h.Run
+	k.panic.handled = flag(h.Run != nil)
+	_, err := call(callPanicStack, top(h.Stack, controlPanicStack), top(h.NMIStack, controlNMI),
+		top(h.DoubleFaultStack, controlDoubleFault), top(h.MachineCheckStack, controlMachineCheck))
+	k.panicOnNMI = flag(h.NMI)
+	return err
+}
+
+// Panic panics with a message, the registers being the caller's.
+func Panic(message string) {
+	if Running() {
+		_, _ = call(callPanic, stringAddress(message), uintptr(len(message)), 0, 0)
+	}
+	panic(message)
+}
+
+// Facts is what a dump of this host needs.
+func Facts() (HostFacts, error) {
+	if !Running() {
+		return HostFacts{}, ErrNotRunning
+	}
+	f := &k.frames
+	set := physmem.Address(f.setBytes())
+	region := func(start uintptr, length physmem.Address) handoff.Region {
+		s := physmem.Address(start)
+		return handoff.Region{Length: uint64(length), Extents: []physmem.Range{{Start: s, End: s + physmem.Address(roundUp(uintptr(length)))}}}
+	}
+	h := HostFacts{
+		Host: handoff.Host{
+			PageSize: pageSize, CPUs: 1,
+			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
+			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + f.ranges[2*f.count-1]),
+			Architecture: "amd64",
+		},
+		Root:   physmem.Address(k.root),
+		Levels: int(k.levels),
+	}
+	if f.used != 0 {
+		h.Bitmap = region(f.used-k.directMap, set)
+		h.DumpAvail = region(k.dumpAvailable-k.directMap, pageSize)
+		h.MessageBuffer = region(k.message.physical, messageRing)
+	}
+	return h, nil
+}
