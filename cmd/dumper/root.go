@@ -33,7 +33,7 @@ var commands = []func(*program) *cobra.Command{
 func run(ctx context.Context, args []string, in io.Reader, out, errors io.Writer) int {
 	p := &program{in: in, out: bufio.NewWriter(out), errors: errors, terminal: isTerminal(out)}
 	root := newRoot(p)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	root.SetIn(in)
 	root.SetOut(p.out)
 	root.SetErr(errors)
