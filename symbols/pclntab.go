@@ -167,25 +167,41 @@ func (t *functionTable) find(pc uint64) (Symbol, bool) {
 	return s, ok && pc-s.Address < s.Size
 }
 
+// name is the name of function i with what follows it in the table.
+func (t *functionTable) name(i int) []byte {
+	record, ok := t.record(i)
+	if !ok {
+		return nil
+	}
+	return t.names[min(t.field(record, functionName), uint64(len(t.names))):]
+}
+
 func (t *functionTable) lookup(name string) (Symbol, bool) {
 	if t == nil || len(name) > MaxNameLength {
 		return Symbol{}, false
 	}
 	for i := range t.count {
-		record, ok := t.record(i)
-		if !ok {
-			continue
-		}
-		offset := t.field(record, functionName)
-		if offset >= uint64(len(t.names)) {
-			continue
-		}
-		rest, ok := bytes.CutPrefix(t.names[offset:], []byte(name))
+		rest, ok := bytes.CutPrefix(t.name(i), []byte(name))
 		if ok && len(rest) > 0 && rest[0] == 0 {
 			return t.symbol(i)
 		}
 	}
 	return Symbol{}, false
+}
+
+// each calls yield with the names that begin with prefix, until it says no.
+func (t *functionTable) each(prefix string, yield func(name string) bool) {
+	if t == nil {
+		return
+	}
+	for i := range t.count {
+		if !bytes.HasPrefix(t.name(i), []byte(prefix)) {
+			continue
+		}
+		if s, ok := t.symbol(i); ok && !yield(s.Name) {
+			return
+		}
+	}
 }
 
 // line runs the two pc-value programs of pc's function: one gives a file's

@@ -178,3 +178,13 @@ func (t *symbolTable) find(address uint64) (Symbol, bool) {
 	}
 	return Symbol{}, false
 }
+
+// each calls yield with the names that begin with prefix, until it says no.
+func (t *symbolTable) each(prefix string, yield func(name string) bool) (more bool) {
+	for i := range t.entries {
+		if rest := t.names[t.entries[i].name:]; strings.HasPrefix(rest, prefix) && !yield(cString(rest)) {
+			return false
+		}
+	}
+	return true
+}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 )
 
 // Errors that a caller may want to tell apart.
@@ -119,6 +121,23 @@ func (t *Table) Lookup(name string) (Symbol, bool) {
 func (t *Table) SymbolAddress(name string) (address uint64, ok bool) {
 	s, ok := t.Lookup(name)
 	return s.Address, ok
+}
+
+// Names lists up to limit names of symbols that begin with prefix, in order
+// and without repetition: what a user may complete it to.
+func (t *Table) Names(prefix string, limit int) []string {
+	if t == nil {
+		return nil
+	}
+	seen := map[string]bool{}
+	add := func(name string) bool {
+		seen[name] = true
+		return len(seen) < limit
+	}
+	if limit > 0 && t.symbols.each(prefix, add) {
+		t.functions.each(prefix, add)
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // Find finds the symbol that address lies in, and how far into it. A symbol

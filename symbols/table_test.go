@@ -92,6 +92,20 @@ func TestLookupAndFormat(t *testing.T) {
 	require.Equal(t, uint64(2), offset)
 }
 
+func TestNames(t *testing.T) {
+	t.Parallel()
+	table := open(t, kernel())
+	require.Equal(t, []string{"start", "start_alias"}, table.Names("sta", 10))
+	require.Equal(t, []string{"twice"}, table.Names("tw", 10))
+	require.Len(t, table.Names("", 3), 3)
+	require.Empty(t, table.Names("", 0))
+	require.Empty(t, table.Names("zzz", 10))
+	require.Empty(t, (*symbols.Table)(nil).Names("", 10))
+	functions, err := symbols.Open(bytes.NewReader(functionTableELF()))
+	require.NoError(t, err)
+	require.Equal(t, []string{"main.f"}, functions.Names("main", 10))
+}
+
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	table := open(t, kernel())
@@ -236,6 +250,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		table.Lookup(expression)
 		table.Line(address)
+		require.LessOrEqual(t, len(table.Names(expression, 3)), 3)
 		_, _ = table.Resolve(expression)
 		_, _ = table.ReadVirtual(make([]byte, 16), address)
 		if s, offset, ok := table.Find(address); ok {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/spf13/cobra"
+
 	"github.com/seed64aab995/rescuekernel/symbols"
 )
 
@@ -37,4 +39,24 @@ func resolve(table *symbols.Table, expression string) (uint64, error) {
 		return 0, usagef("%w", err)
 	}
 	return address, nil
+}
+
+// completeAddress completes a symbol of --kernel in the argument at an index;
+// before it come files.
+func (p *program) completeAddress(index int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		const most = 200
+		switch {
+		case len(args) < index:
+			return nil, cobra.ShellCompDirectiveDefault
+		case len(args) > index || p.kernelPath == "":
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		d := &dump{}
+		defer func() { _ = d.Close() }()
+		if err := p.openKernel(d); err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		return d.symbols.Names(typed, most), cobra.ShellCompDirectiveNoFileComp
+	}
 }

@@ -21,7 +21,8 @@ Code that the dump does not have is taken from --kernel's file, and standard
 error says so. Bytes that are no instruction are shown as .byte or .inst.`, defaultInstructions),
 		Example: `  dumper disasm vmcore.0 0xffffffff80c09ade
   dumper disasm --kernel kernel.elf vmcore.0 panic+0x10 40`,
-		Args: cobra.RangeArgs(2, 3),
+		Args:              cobra.RangeArgs(2, 3),
+		ValidArgsFunction: p.completeAddress(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			count := defaultInstructions
 			if len(args) == 3 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"os"
@@ -310,6 +311,41 @@ func TestHelp(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, requireDone(t, "completion", shell))
 	}
+}
+
+// Symbols complete where an address is wanted, files elsewhere.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	dump, kernel := hostDump(t)
+	complete := func(args ...string) string {
+		r := dumper(t, append([]string{"__complete"}, args...)...)
+		require.Equal(t, exitDone, r.code, r.errors)
+		return r.out
+	}
+	require.Equal(t, "main.crash\nmain.main\n:4\n", complete("read", "--kernel", kernel, dump, "main."))
+	require.Equal(t, "counter\n:4\n", complete("disasm", "--kernel", kernel, dump, "cou"))
+	require.Equal(t, "constant\n:0\n", complete("symbol", "--kernel", kernel, "cons"))
+	require.Equal(t, ":4\n", complete("read", dump, "main."))
+	require.Equal(t, ":0\n", complete("read", "--kernel", kernel, ""))
+	require.Contains(t, complete("thr"), "threads")
+}
+
+// Of other architectures' minidumps the header is shown.
+func TestOtherArchitectures(t *testing.T) {
+	t.Parallel()
+	page := make([]byte, 5*4096)
+	copy(page, "minidump FreeBSD/i386")
+	for i, value := range []uint32{2, 4096, 4096, 4096, 0x800000, 1, 4096} {
+		binary.LittleEndian.PutUint32(page[24+4*i:], value)
+	}
+	binary.LittleEndian.PutUint64(page[2*4096+8:], 0x9f000)
+	path := writeTemporary(t, "i386", page)
+	var f facts
+	require.NoError(t, json.Unmarshal([]byte(requireDone(t, "info", "--json", path)), &f))
+	require.Equal(t, "i386", f.Arch)
+	require.Equal(t, hexadecimal(0x800000), f.KernelBase)
+	require.Equal(t, []rangeFact{{0, 0x9f000}}, f.DumpAvail)
+	requireFails(t, exitNotDump, "not supported", "translate", path, "0x800000")
 }
 
 // The exit codes of the package's documentation and of the help are the same.

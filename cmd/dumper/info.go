@@ -38,7 +38,7 @@ damaged is shown as far as it goes; verify gives a verdict.`,
 				return err
 			}
 			defer func() { _ = d.Close() }()
-			facts, err := gather(c.Context(), d, scan)
+			facts, err := p.gather(c.Context(), d, scan)
 			if err != nil {
 				return err
 			}
@@ -114,7 +114,7 @@ type notesFact struct {
 }
 
 // gather asks a dump for its facts.
-func gather(ctx context.Context, d *dump, scan bool) (*facts, error) {
+func (p *program) gather(ctx context.Context, d *dump, scan bool) (*facts, error) {
 	h := d.Header()
 	f := &facts{
 		File: d.name, Format: d.Format().String(), Arch: h.Architecture.String(), Version: h.Version,
@@ -139,7 +139,10 @@ func gather(ctx context.Context, d *dump, scan bool) (*facts, error) {
 	space := d.Space()
 	if scan {
 		var err error
-		if space, err = d.ScanSpace(ctx, nil); err != nil {
+		progress := p.progress("scan")
+		space, err = d.ScanSpace(ctx, progress.update)
+		progress.end()
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -25,7 +25,8 @@ says why, and exits with code 7 (or 5 where the file was cut).`, defaultReadLeng
   dumper read --physical vmcore.0 0x1cd4c0c 0x100
   dumper read --kernel kernel.elf vmcore.0 version+0x10 200
   dumper read --raw vmcore.0 0xfffff80003369380 4096 >page`,
-		Args: cobra.RangeArgs(2, 3),
+		Args:              cobra.RangeArgs(2, 3),
+		ValidArgsFunction: p.completeAddress(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			length := uint64(defaultReadLength)
 			if len(args) == 3 {

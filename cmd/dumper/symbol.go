@@ -25,6 +25,11 @@ size if that is 1, 2 or 4), and a kernel of another build is warned of.`,
   dumper symbol --kernel kernel.elf panic
   dumper symbol --kernel kernel.elf vmcore.0 dumptid`,
 		Args: cobra.RangeArgs(1, 2),
+		// The first may be a file as well.
+		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			names, _ := p.completeAddress(len(args))(c, args, typed)
+			return names, cobra.ShellCompDirectiveDefault
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if p.kernelPath == "" {
 				return usagef("symbol needs --kernel")

@@ -24,7 +24,8 @@ An address that is not mapped has no such line: the entries up to the one that
 ends the walk are shown, and the exit code is 7.`,
 		Example: `  dumper translate vmcore.0 0xffffffff81cd4c0c
   dumper translate --kernel kernel.elf vmcore.0 allproc | tail -1`,
-		Args: cobra.ExactArgs(2),
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: p.completeAddress(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			d, err := p.open(args[0])
 			if err != nil {

@@ -27,7 +27,9 @@ It prints what it finds, one line each, and exits with 0 where nothing is wrong,
 				return err
 			}
 			defer func() { _ = d.Close() }()
-			report, err := d.Verify(c.Context(), minidump.VerifyOptions{SkipPages: quick})
+			progress := p.progress("verify")
+			report, err := d.Verify(c.Context(), minidump.VerifyOptions{SkipPages: quick, Progress: progress.update})
+			progress.end()
 			if err != nil {
 				return err
 			}
