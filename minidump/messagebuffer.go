@@ -3,7 +3,9 @@ package minidump
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 )
 
 // Layout of FreeBSD's struct msgbuf on 64-bit machines (sys/msgbuf.h), which
@@ -187,9 +189,13 @@ func (r *Reader) MessageBuffer() (*Messages, error) {
 	}
 	section := make([]byte, max(0, min(e.Length, r.size-e.Offset)))
 	n, err := r.file.ReadAt(section, e.Offset)
+	if n == len(section) || err == nil || errors.Is(err, io.EOF) {
+		err = ErrTruncated // if anything is wrong
+	}
+	failed := &FormatError{Section: SectionMessageBuffer, Offset: e.Offset + int64(n), Field: "msgbufsize", Value: uint64(e.Used), Err: err,
+		Detail: fmt.Sprintf("%d bytes are there", n)}
 	if n == 0 {
-		return nil, &FormatError{Section: SectionMessageBuffer, Offset: e.Offset, Field: "msgbufsize", Value: uint64(e.Used),
-			Err: ErrTruncated, Detail: "the file ends before it"}
+		return nil, failed
 	}
 	width := 8
 	if a := r.header.Architecture; a == I386 || a == ARM {
@@ -199,9 +205,5 @@ func (r *Reader) MessageBuffer() (*Messages, error) {
 	if n == len(section) && n >= int(e.Used) {
 		return m, nil
 	}
-	if n == len(section) || err == nil {
-		err = ErrTruncated
-	}
-	return m, &FormatError{Section: SectionMessageBuffer, Offset: e.Offset + int64(n), Field: "msgbufsize", Value: uint64(e.Used), Err: err,
-		Detail: fmt.Sprintf("%d bytes are there", n)}
+	return m, failed
 }
