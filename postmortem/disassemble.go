@@ -96,7 +96,7 @@ func decodeAMD64(code []byte, address uint64, table *symbols.Table) (int, string
 	if err != nil || inst.Op == 0 || inst.Len <= 0 || inst.Len > len(code) {
 		return 1, fmt.Sprintf(".byte %#02x", code[0]), false
 	}
-	text := x86asm.GNUSyntax(inst, address, nil)
+	text := strings.TrimSpace(x86asm.GNUSyntax(inst, address, nil))
 	next := address + uint64(inst.Len)
 	for _, arg := range inst.Args {
 		switch arg := arg.(type) {
@@ -126,7 +126,7 @@ func decodeARM64(code []byte, address uint64, table *symbols.Table) (int, string
 	if err != nil || inst.Op == 0 {
 		return 4, fmt.Sprintf(".inst %#08x", word), false
 	}
-	text := arm64asm.GNUSyntax(inst)
+	text := strings.TrimSpace(arm64asm.GNUSyntax(inst))
 	for _, arg := range inst.Args {
 		relative, ok := arg.(arm64asm.PCRel)
 		if !ok {

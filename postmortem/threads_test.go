@@ -269,3 +269,45 @@ func TestThreadNamesAreHarmless(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "?[31mred??and much t", list.Threads[0].Name)
 }
+
+// Whatever the heap holds, the walk ends, and lists no structure twice.
+func FuzzThreads(f *testing.F) {
+	f.Add([]byte{0}, uint64(0), uint16(8))
+	f.Add([]byte("0123456789abcdef"), uint64(0x100), uint16(16))
+	f.Fuzz(func(t *testing.T, noise []byte, at uint64, offset uint16) {
+		for _, architecture := range architectures {
+			b := newBSD(t, architecture)
+			b.twoProcesses()
+			b.memory.half(b.at["thread_off_td_plist"], int32(offset))
+			b.memory.write(heapBase+at%0x2000, noise[:min(len(noise), 0x2000)])
+			list, err := b.kernel.Threads()
+			if err != nil {
+				continue
+			}
+			seen := map[uint64]bool{}
+			for _, thread := range list.Threads {
+				require.False(t, seen[thread.Address])
+				seen[thread.Address] = true
+			}
+			_, _ = list.CPUs()
+		}
+	})
+}
+
+func TestThreadCPUs(t *testing.T) {
+	t.Parallel()
+	b := newBSD(t, minidump.AMD64)
+	b.twoProcesses()
+	b.pcb(b.at["stoppcbs"]+3*sizePCB, 0x3000)
+	list, err := b.kernel.Threads()
+	require.NoError(t, err)
+	cpus, err := list.CPUs()
+	require.NoError(t, err)
+	require.Len(t, cpus, 2)
+	require.Equal(t, "cpu1 sysctl (panicked)", cpus[0].Title())
+	require.Equal(t, "cpu3 kernel/idle: cpu3", cpus[1].Title())
+	_, err = (&postmortem.ThreadList{}).CPUs()
+	require.ErrorIs(t, err, postmortem.ErrNoCPUs)
+	_, err = postmortem.CPUs(nil)
+	require.ErrorIs(t, err, postmortem.ErrNoCPUs)
+}
