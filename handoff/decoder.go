@@ -7,8 +7,8 @@ import (
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// decoder takes fields from the front of a section's payload. After the first error
-// it gives zeros.
+// decoder takes fields from the front of a section's payload. After the first
+// error it gives zeros.
 type decoder struct {
 	data []byte
 	err  error

@@ -1,7 +1,8 @@
-// Package handoff is the ABI between a host and its rescue program: the hand-off
-// block, the panic area, the environment, the address space, and the state in which
-// an image is entered. Host and rescue program may be built at different
-// times; this package's constants and golden bytes are what they agree on.
+// Package handoff is the ABI between a host and its rescue program: the
+// hand-off block, the panic area, the environment, the address space, and the
+// state in which an image is entered. Host and rescue program may be built at
+// different times; this package's constants and golden bytes are what they
+// agree on.
 //
 // It has codecs only. Who places and seals the parts is package reserve; who
 // jumps is package trampoline; who runs in the image is package kernel.
@@ -10,27 +11,37 @@
 //
 // All numbers are little-endian. Offsets in the block count bytes from the
 // start of the reservation, which is where the block is, and physical
-// addresses occur only where host memory is meant; so a reservation means the same
-// wherever it is mapped. The header's fields lie at fixed, naturally
-// aligned offsets (the Offset constants) for code that runs before Go has a heap: it
-// needs plain loads only. Behind the header come sections: u32 type, u32 length,
-// payload, padding to 8 bytes. Type 0 and zeros fill up the part.
+// addresses occur only where host memory is meant; so a reservation means the
+// same wherever it is mapped. The header's fields lie at fixed, naturally
+// aligned offsets (the Offset constants) for code that runs before Go has a
+// heap: it needs plain loads only. Behind the header come sections: u32 type,
+// u32 length, payload, padding to 8 bytes. Type 0 and zeros fill up the part.
 //
 // # Versions
 //
 // A reader takes blocks of its own major version. A newer minor version may
 // lengthen the header, append fields to a section and add sections; a reader
 // skips what it does not know, unless bit 31 of a section's type says that it
-// must not be skipped. In a block of its own minor version a reader takes nothing
-// that it does not know. testdata holds the bytes of each version.
+// must not be skipped. In a block of its own minor version a reader takes
+// nothing that it does not know. testdata holds the bytes of each version.
 //
 // # The block's checksums
 //
-// OffsetHeaderCRC seals the header, the first entry of the header's seal
-// table seals the sections, and the other entries seal the parts: three steps from
-// one word. The polynomial is CRC-32C. Before the jump the panic path checks
-// them all with plain loads; after it the rescue program checks the SHA-256 list, the
-// last section. The panic area, the stacks and the records have no seal.
+// All are CRC-32C (Castagnoli, reflected, initial and final inversion: what
+// the CRC32 instructions of both architectures compute between two
+// inversions). Three steps lead from one word to all that the jump relies on:
+//
+//  1. the word at OffsetHeaderCRC is that of the header's bytes before it and
+//     after it, up to the header's length, as one stream;
+//  2. the header holds the seal table: OffsetSealCount entries at OffsetSeals.
+//     Entry 0 is that of the block after its header;
+//  3. the other entries are those of trampoline, page tables and image.
+//
+// The panic path checks them before the jump with plain loads and writes what
+// it found to PanicOffsetBrokenSeals. After the jump the rescue program checks
+// the SHA-256 list, which is the block's last section, because its page tables
+// and data change as it runs. The panic area, the stacks and the records have
+// no seal.
 //
 // # Address space
 //
@@ -46,12 +57,13 @@
 //
 // All but the last are user pages (amd64 U/S = 1), because Go runs in ring 3.
 // No page is writable and executable at one address. Two addresses of one
-// frame differ where they must: the image's data is writable at its link address and
-// in the direct map, its text in neither. Tables have accessed and dirty bits
-// set, so the CPU does not write to what is sealed.
+// frame differ where they must: the image's data is writable at its link
+// address and in the direct map, its text in neither. Tables have accessed and
+// dirty bits set, so the CPU does not write to what is sealed.
 //
 // A host image's tables have the same shape. Its direct map is all RAM,
-// writable; bootimage builds them for the physical address at which it will be loaded.
+// writable; bootimage builds them for the physical address at which it will be
+// loaded.
 //
 // # Entry state, amd64
 //
@@ -60,45 +72,47 @@
 //   - ring 0, 64-bit mode; RFLAGS is 2: interrupts off, direction up
 //   - CR3 is Root4, or Root5 where the CPU was found with 5 levels (LA57
 //     cannot be changed in long mode); PCID 0
-//   - CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, PSE, OSFXSR, OSXMMEXCPT, and LA57 as
-//     found; off are PGE, PCIDE, SMEP, SMAP, CET, PKE, UMIP, OSXSAVE, MCE, VMXE
+//   - CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, PSE, OSFXSR, OSXMMEXCPT, and LA57
+//     as found; off are PGE, PCIDE, SMEP, SMAP, CET, PKE, UMIP, OSXSAVE, MCE;
+//     VMXE is as found, since it cannot be cleared in VMX operation
 //   - EFER: LME, LMA, NXE, SCE
 //   - RIP is Image.Entry; RSP is Space.StackTop
 //   - RDI is the physical address of the block; RSI the same in the direct map
 //   - the other general registers are 0; x87 and SSE state is not defined
-//   - CS is a flat 64-bit code segment, SS DS ES FS GS are flat or null; the
-//     tables of GDTR lie in PartTrampolineRAM (host: in the stub), IDTR's limit is
-//     0. The image loads its own before it takes an exception.
+//   - CS is a flat 64-bit code segment, SS DS ES FS GS are flat or null. GDTR
+//     and IDTR point into PartTrampoline (host: into the stub) or IDTR's limit
+//     is 0: the image loads its own tables before it takes an exception
 //   - NMIs may be blocked until the first IRET
 //   - no other CPU runs code in the reservation
 //
 // # Entry state, arm64
 //
-// As on amd64 where that applies, with: EL1, or EL2 with E2H = 0 as found; MMU on with TTBR0
-// of Root4 (4 KiB granule, 48 bits), TTBR1 walks off; DAIF masked; X0 the physical
-// address of the block, X1 the same in the direct map, SP is Space.StackTop. The
-// frames are cleaned to the point of coherency.
+// As on amd64 where that applies, with: EL1, or EL2 with E2H = 0 as found; MMU
+// on with TTBR0 of Root4 (4 KiB granule, 48 bits), TTBR1 walks off; DAIF
+// masked; X0 the physical address of the block, X1 the same in the direct map,
+// SP is Space.StackTop. The frames are cleaned to the point of coherency.
 //
 // # Panic area
 //
-// See the PanicOffset constants. The host's panic path fills it in this
-// order: reason, CPU, message (state 1); registers, root, message buffer position
-// (2); seals held (3). A time stamp goes with each. What is there on the
-// other side is a panicking host's word: ParsePanicArea clamps every length.
+// See the PanicOffset constants. The host's panic path fills it in this order:
+// reason, CPU, message (state 1); registers, root, message buffer position
+// (2); seals held (3). A time stamp goes with each. What is there on the other
+// side is a panicking host's word: ParsePanicArea clamps every length.
 //
 // # Regions of the host
 //
 // Page bitmap, dump_avail and message buffer are lists of up to 64 physical
-// extents, resolved and sealed when arming, so that no pointer of the host is followed
-// after the panic. Every extent must lie in Block.Memory or in the reservation.
+// extents, resolved and sealed when arming, so that no pointer of the host is
+// followed after the panic. Every extent must lie in Block.Memory or in the
+// reservation.
 //
 // # Host images
 //
 // A host image that bootimage wrapped is entered with a block of RoleHost:
 // Reservation is the physical memory that the wrapped image occupies (so its
 // frames are not free), PartImage, PartTables, PartEntryStack and PartBlock
-// are there, PartProgram is what may be used at once if the boot protocol's memory map
-// is not yet read, and PartPanicArea is the boot area, which the stub fills in (BootOffset
-// constants). Host, Memory and the other lists are empty: a host finds its
-// RAM in what the boot protocol hands over.
+// are there, PartProgram is what may be used at once if the boot protocol's
+// memory map is not yet read, and PartPanicArea is the boot area, which the
+// stub fills in (BootOffset constants). Host, Memory and the other lists are
+// empty: a host finds its RAM in what the boot protocol hands over.
 package handoff

@@ -74,7 +74,8 @@ func checkVariable(v Variable) error {
 }
 
 // AppendBinary appends the environment in FreeBSD's form: name=value strings,
-// each ended by a NUL, and one more NUL after the last. An empty one is two NULs.
+// each ended by a NUL, and one more NUL after the last. An empty one is two
+// NULs.
 func (e Environment) AppendBinary(dst []byte) ([]byte, error) {
 	start := len(dst)
 	seen := make(map[string]bool, len(e))
@@ -162,8 +163,8 @@ func DefaultAllowed() []string {
 
 // Restrict makes a rescue program's environment from its host's: first the
 // overrides (OverridePrefix), then the fixed settings, then what the list
-// allows. The first of a name wins, so an override beats a fixed setting
-// and both beat what the host has. Names in the result are unique; a host variable
+// allows. The first of a name wins, so an override beats a fixed setting and
+// both beat what the host has. Names in the result are unique; a host variable
 // that no environment may hold is refused, not dropped, if it is allowed.
 func (e Environment) Restrict(fixed Environment, allowed []string) (Environment, error) {
 	var out Environment

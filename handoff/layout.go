@@ -68,8 +68,8 @@ const (
 	OffsetSeals        = 0x500 // MaxSeals slots of SealSlotSize bytes
 )
 
-// Slots of the part table. The slot of part p is at
-// OffsetParts + p*PartSlotSize; a part that is not there is all zeros.
+// Slots of the part table. The slot of part p is at OffsetParts +
+// p*PartSlotSize; a part that is not there is all zeros.
 const (
 	MaxParts         = 32
 	PartSlotSize     = 24

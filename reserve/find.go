@@ -28,8 +28,8 @@ type Place struct {
 	Lowest bool
 }
 
-// Find finds a block of RAM for a reservation, outside of what is used. The same
-// map and place give the same block. The error is a *physmem.SpaceError,
+// Find finds a block of RAM for a reservation, outside of what is used. The
+// same map and place give the same block. The error is a *physmem.SpaceError,
 // wrapped: it says what was wanted and what was free.
 func Find(memory physmem.MemoryMap, used physmem.Ranges, place Place) (physmem.Range, error) {
 	if place.Size%handoff.PageSize != 0 {
@@ -48,8 +48,8 @@ func Find(memory physmem.MemoryMap, used physmem.Ranges, place Place) (physmem.R
 	options := []physmem.SpaceOption{
 		physmem.WithAlignment(place.Alignment),
 		physmem.WithBoundary(place.Boundary),
-		// Page 0 stays out: the trampoline is mapped at its physical address, and
-		// nothing may be mapped at nil.
+		// Page 0 stays out: the trampoline is mapped at its physical address,
+		// and nothing may be mapped at nil.
 		physmem.WithLimit(physmem.Range{Start: handoff.PageSize, End: limit}),
 	}
 	if !place.Lowest {

@@ -14,9 +14,9 @@ import (
 // Stage selects the seals that are checked.
 type Stage uint
 
-// Stages. The first is for the host before the jump, and for tools that look at
-// a reservation which has not run; the second for the rescue program, whose page
-// tables and data change as it runs.
+// Stages. The first is for the host before the jump, and for tools that look
+// at a reservation which has not run; the second for the rescue program, whose
+// page tables and data change as it runs.
 const (
 	StageFirst  Stage = 1 << iota // CRC-32C of block, trampoline, page tables, image
 	StageSecond                   // SHA-256 of text, read-only data, environment, metadata, dump parameters

@@ -18,8 +18,8 @@ type Plan struct {
 	content [handoff.MaxParts][]byte
 }
 
-// layoutOrder is the order of the parts in a reservation. What the rescue program
-// may use up comes last.
+// layoutOrder is the order of the parts in a reservation. What the rescue
+// program may use up comes last.
 var layoutOrder = [...]handoff.Part{
 	handoff.PartBlock, handoff.PartPanicArea, handoff.PartRecords, handoff.PartTrampoline,
 	handoff.PartTrampolineRAM, handoff.PartTables, handoff.PartEntryStack, handoff.PartPanicStack,

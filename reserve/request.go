@@ -45,7 +45,8 @@ type Request struct {
 
 	// CPUs is the number of the host's CPUs; 0 = 1.
 	CPUs int
-	// PagingLevels of the host, 4 or 5; 0 = 4. With 5 the tables get a second root.
+	// PagingLevels of the host, 4 or 5; 0 = 4. With 5 the tables get a second
+	// root.
 	PagingLevels int
 	// GigabytePages says that the CPU has them (CPUID 80000001H EDX[26]).
 	GigabytePages bool

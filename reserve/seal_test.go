@@ -1,8 +1,10 @@
 package reserve_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,6 +49,28 @@ func broken(t testing.TB, memory physmem.Reader, stage reserve.Stage) []string {
 	return names
 }
 
+// plainCheck is the first stage as a panic path does it: plain loads at the
+// ABI's offsets, nothing else. It returns what goes to
+// handoff.PanicOffsetBrokenSeals.
+func plainCheck(data []byte) (mask uint64) {
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(data[at:]) }
+	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(data[at:]) }
+	table := crc32.MakeTable(crc32.Castagnoli)
+	crc := crc32.Update(0, table, data[:handoff.OffsetHeaderCRC])
+	crc = crc32.Update(crc, table, data[handoff.OffsetHeaderCRC+4:handoff.HeaderLength])
+	if crc != u32(handoff.OffsetHeaderCRC) {
+		return 1 << 63 // the table cannot be relied on
+	}
+	for i := range int(u32(handoff.OffsetSealCount)) {
+		slot := handoff.OffsetSeals + i*handoff.SealSlotSize
+		offset, length := u64(slot+handoff.OffsetSealOffset), u64(slot+handoff.OffsetSealLength)
+		if crc32.Checksum(data[offset:][:length], table) != u32(slot+handoff.OffsetSealCRC) {
+			mask |= 1 << i
+		}
+	}
+	return mask
+}
+
 // TestSealsEveryByte flips every byte of every sealed part, one at a time:
 // each stage names the part, and that part alone.
 func TestSealsEveryByte(t *testing.T) {
@@ -82,10 +106,14 @@ func TestSealsEveryByte(t *testing.T) {
 			for i := tt.offset; i < tt.offset+tt.length; i++ {
 				bit := byte(1) << (i % 8)
 				data[i] ^= bit
+				if mask := plainCheck(data); (mask != 0) != (tt.first != nil) {
+					require.Equal(t, tt.first != nil, mask != 0, "panic path, byte %#x", i)
+				}
 				if got := broken(t, memory, reserve.StageFirst); fmt.Sprint(got) != fmt.Sprint(tt.first) {
 					require.Equal(t, tt.first, got, "first stage, byte %#x", i)
 				}
-				// The second stage is slow; where it must find nothing a sample does.
+				// The second stage is slow; where it must find nothing a
+				// sample does.
 				if tt.second != nil || i%64 == 0 {
 					if got := broken(t, memory, reserve.StageSecond); fmt.Sprint(got) != fmt.Sprint(tt.second) {
 						require.Equal(t, tt.second, got, "second stage, byte %#x", i)
@@ -94,6 +122,7 @@ func TestSealsEveryByte(t *testing.T) {
 				data[i] ^= bit
 			}
 			require.Empty(t, broken(t, memory, reserve.StageBoth))
+			require.Zero(t, plainCheck(data))
 		})
 	}
 }

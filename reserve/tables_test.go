@@ -84,8 +84,9 @@ func joinViews(list []view) []view {
 	return joined
 }
 
-// checkTables walks a plan's page tables and compares all that they map with the contract:
-// nothing else is mapped, and nothing is writable and executable.
+// checkTables walks a plan's page tables and compares all that they map with
+// the contract: nothing else is mapped, and nothing is writable and
+// executable.
 func checkTables(t *testing.T, q reserve.Request, b *handoff.Block, memory physmem.Reader, levels int) {
 	t.Helper()
 	root := b.Tables.Root4
