@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/seed64aab995/rescuekernel/physmem"
@@ -12,7 +13,7 @@ import (
 type Snapshot struct {
 	Architecture Architecture
 	RAM          physmem.Ranges
-	CPUs         []State
+	CPUs         []State // nil where the runner has lost them (see its documentation)
 	Memory       *physmem.Sparse
 	Populated    physmem.Ranges // where Memory may be other than zero
 }
@@ -24,7 +25,7 @@ func TakeSnapshot(m Machine, populated physmem.Ranges) (*Snapshot, error) {
 	s.Populated = populated.Intersect(s.RAM)
 	for cpu := range m.CPUs() {
 		state, err := m.State(cpu)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrUnsupported) {
 			return nil, fmt.Errorf("snapshot of CPU %d: %w", cpu, err)
 		}
 		s.CPUs = append(s.CPUs, state)

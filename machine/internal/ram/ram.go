@@ -27,20 +27,6 @@ func New(ranges physmem.Ranges) (*RAM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make file for RAM: %w", err)
 	}
-	return newInFile(file, ranges)
-}
-
-// NewNamed makes memory in a new file at path, for another process to map. The
-// caller removes the file's name when that process has it open.
-func NewNamed(path string, ranges physmem.Ranges) (*RAM, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("make file for RAM: %w", err)
-	}
-	return newInFile(file, ranges)
-}
-
-func newInFile(file *os.File, ranges physmem.Ranges) (*RAM, error) {
 	r := &RAM{ranges: ranges, file: file}
 	if err := r.mapFile(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -117,3 +103,6 @@ func (r *RAM) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// File is the file that holds the memory, for another process to map.
+func (r *RAM) File() *os.File { return r.file }

@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package qemu
+
+// descriptorDirectory is where a process finds its own open files by number.
+const descriptorDirectory = "/dev/fd/"
