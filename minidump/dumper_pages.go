@@ -6,6 +6,10 @@ import (
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
+// longRead is the most that is read of memory in one go. Go's memmove on amd64
+// writes around the caches from 1 MiB on, and who reads a dump looks at it next.
+const longRead = 256 << 10
+
 // readPages fills p with the pages section from offset on; both lie within it.
 // Runs of pages that follow one another in memory are read in one go.
 func (d *Dumper) readPages(p []byte, offset int64, s *scratch) {
@@ -14,7 +18,7 @@ func (d *Dumper) readPages(p []byte, offset int64, s *scratch) {
 	rank := first
 	bit, _ := d.bitmap.Select(rank)
 	for len(p) > 0 {
-		at, n := d.run(bit, (uint64(len(p))+size-1)/size)
+		at, n := d.run(bit, min(uint64(len(p)), longRead)/size+1)
 		if skip > 0 || uint64(len(p)) < size {
 			// A page is always read whole, so that one of which some bytes
 			// fail is the same however it is cut.
