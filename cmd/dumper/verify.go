@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/seed64aab995/rescuekernel/minidump"
@@ -61,7 +63,7 @@ func judge(report *minidump.Report) int {
 	for _, f := range report.Findings {
 		switch {
 		case f.Severity <= minidump.SeverityInfo:
-		case cutCodes[f.Code]:
+		case cutCodes[f.Code] || errors.Is(f.Err, minidump.ErrBeyondEnd):
 			code = max(code, exitIncomplete)
 		default:
 			return exitDamaged

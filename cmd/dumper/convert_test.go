@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"debug/elf"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// argument is an address as an argument.
+func argument(address uint64) string { return fmt.Sprintf("%#x", address) }
+
+func contents(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return data
+}
+
+func TestConvertToMinidump(t *testing.T) {
+	t.Parallel()
+	dump, _ := hostDump(t)
+	whole := contents(t, dump)
+	dir := t.TempDir()
+	for _, test := range []struct {
+		compress string
+		unpack   func(path string) []byte
+	}{
+		{"none", func(path string) []byte { return contents(t, path) }},
+		{"gzip", func(path string) []byte {
+			z, err := gzip.NewReader(bytes.NewReader(contents(t, path)))
+			require.NoError(t, err)
+			data, err := io.ReadAll(z)
+			require.NoError(t, err)
+			return data
+		}},
+		{"zstd", func(path string) []byte {
+			if _, err := exec.LookPath("zstd"); err != nil {
+				t.Skip("the zstd program is not installed")
+			}
+			data, err := exec.Command("zstd", "-dcq", path).Output()
+			require.NoError(t, err)
+			return data
+		}},
+	} {
+		out := filepath.Join(dir, test.compress)
+		require.Empty(t, requireDone(t, "convert", "--to", "minidump", "--compress", test.compress, dump, out))
+		require.Equal(t, whole, test.unpack(out), test.compress)
+		// And what was written is read again, whatever it is wrapped in.
+		require.Contains(t, requireDone(t, "read", out, argument(hostData), "4"), "2a 00 00 00")
+		require.Contains(t, requireDone(t, "verify", out), "sound")
+	}
+	require.Equal(t, whole, []byte(requireDone(t, "convert", "--to", "minidump", dump, "-")))
+}
+
+func TestConvertToELF(t *testing.T) {
+	t.Parallel()
+	dump, _ := hostDump(t)
+	out := filepath.Join(t.TempDir(), "core")
+	requireDone(t, "convert", "--to", "elf", dump, out)
+	core, err := elf.Open(out)
+	require.NoError(t, err)
+	defer core.Close()
+	require.Equal(t, elf.ET_CORE, core.Type)
+	found := false
+	for _, segment := range core.Progs {
+		if segment.Type == elf.PT_LOAD && segment.Vaddr <= hostData && hostData < segment.Vaddr+segment.Filesz {
+			data := make([]byte, 4)
+			_, err := segment.ReadAt(data, int64(hostData-segment.Vaddr))
+			require.NoError(t, err)
+			require.Equal(t, []byte{0x2a, 0, 0, 0}, data)
+			found = true
+		}
+	}
+	require.True(t, found, "no segment has %#x", hostData)
+}
+
+func TestConvertOfACutDump(t *testing.T) {
+	t.Parallel()
+	dump, _ := hostDump(t)
+	data := contents(t, dump)
+	cut := writeTemporary(t, "cut", data[:len(data)-5000])
+	out := filepath.Join(t.TempDir(), "out")
+	r := requireFails(t, exitIncomplete, "cut is incomplete, and so is", "convert", "--to", "minidump", cut, out)
+	require.Empty(t, r.out)
+	require.Equal(t, data[:len(data)-2*4096], contents(t, out))
+	require.Equal(t, exitIncomplete, dumper(t, "verify", out).code)
+}
+
+func TestConvertRefuses(t *testing.T) {
+	t.Parallel()
+	dump, _ := hostDump(t)
+	before := contents(t, dump)
+	out := filepath.Join(t.TempDir(), "out")
+	requireFails(t, exitUsage, "same file", "convert", "--to", "minidump", dump, dump)
+	requireFails(t, exitUsage, "--to is minidump or elf", "convert", "--to", "pdf", dump, out)
+	requireFails(t, exitUsage, "--to is minidump or elf", "convert", dump, out)
+	requireFails(t, exitUsage, "--compress is none, gzip or zstd", "convert", "--to", "elf", "--compress", "xz", dump, out)
+	requireFails(t, exitIO, "no such", "convert", "--to", "elf", dump, filepath.Join(out, "absent", "file"))
+	require.NoFileExists(t, out)
+	require.Equal(t, before, contents(t, dump))
+}
+
+func TestConvertInterrupted(t *testing.T) {
+	t.Parallel()
+	dump, _ := hostDump(t)
+	for _, compress := range convertCompress {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		out := filepath.Join(t.TempDir(), "out")
+		var errors bytes.Buffer
+		code := run(ctx, []string{"convert", "--to", "minidump", "--compress", compress, dump, out}, strings.NewReader(""), io.Discard, &errors)
+		require.Equal(t, exitInterrupted, code, errors.String())
+		require.Contains(t, errors.String(), "kept the first")
+	}
+}
+
+// A full disk says what was kept.
+func TestConvertToAFullDisk(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	dump, _ := hostDump(t)
+	for _, compress := range convertCompress {
+		requireFails(t, exitIO, "kept the first", "convert", "--to", "minidump", "--compress", compress, dump, "/dev/full")
+	}
+}
