@@ -2,6 +2,7 @@ package seekable
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -27,9 +28,29 @@ func (s *Reader) scan() error {
 	}
 	s.complete = c.terminated || !s.ours && c.pos == s.size && !c.done
 	if !s.complete {
-		s.lose(c.pos, s.content, ErrCut)
+		if !s.dropTorn() {
+			s.lose(c.pos, s.content, ErrCut)
+		}
 	}
 	return nil
+}
+
+// dropTorn drops the last frame of a stream without an end if it is damaged:
+// on a disk the file does not end at the cut, and older bytes complete the
+// frame that was being written.
+func (s *Reader) dropTorn() bool {
+	last := len(s.frames) - 1
+	if last < 0 || !s.frames[last].record {
+		return false
+	}
+	if _, _, err := s.loadChecked(last, newRoom); !errors.Is(err, ErrDamaged) {
+		return false
+	}
+	f := s.frames[last]
+	s.frames = s.frames[:last]
+	s.content = f.start
+	s.lose(f.offset, f.start+int64(f.contentSize), ErrCut)
+	return true
 }
 
 // lose notes that something is wrong at file offset off, with content from the
