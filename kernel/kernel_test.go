@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ func TestScenarios(t *testing.T) {
 // The same file is an ordinary program when Linux starts it.
 func TestUnderLinux(t *testing.T) {
 	t.Parallel()
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("not on linux/amd64")
+	}
 	image(t)
 	out, err := exec.Command(guest.path, "run").CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -30,9 +30,11 @@ func buildVDSO(b uintptr, name string, offset uintptr) {
 	store64(b+dynamic+48, 0x6ffffffc) // DT_VERDEF
 	store64(b+dynamic+56, versions)
 	putString(b+strings+1, name)
-	store64(b+symbols+24, 1|0x12<<32|1<<48) // name 1; global function; section 1
+	store32(b+symbols+24, 1)          // st_name
+	store32(b+symbols+28, 0x12|1<<16) // st_info: global function; st_shndx 1
 	store64(b+symbols+32, offset)
-	store64(b+hash, 1|2<<32)     // one bucket, two chains
+	store32(b+hash, 1)           // nbucket
+	store32(b+hash+4, 2)         // nchain
 	store64(b+hash+8, 1)         // bucket 0: symbol 1
 	store64(b+versions, 1|1<<16) // vd_version 1, VER_FLG_BASE
 }
