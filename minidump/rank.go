@@ -42,29 +42,31 @@ func NewBitmapSnapshot(words []uint64, n uint64) *BitmapSnapshot {
 	if n%64 != 0 {
 		words[len(words)-1] &= 1<<(n%64) - 1
 	}
-	s := &BitmapSnapshot{words: words, bits: n}
-	s.rankIndex = newRankIndex(words)
-	return s
+	x := newRankIndex(len(words))
+	x.add(words)
+	return &BitmapSnapshot{words: words, bits: n, rankIndex: *x}
 }
 
-// newRankIndex builds the index in one pass.
-func newRankIndex(words []uint64) rankIndex {
-	blocks := (len(words) + blockWords - 1) / blockWords
-	x := rankIndex{
-		super: make([]uint64, (blocks+perSuper-1)/perSuper),
-		block: make([]uint16, blocks),
+// newRankIndex makes the index of so many words, which add then fills.
+func newRankIndex(words int) *rankIndex {
+	blocks := (words + blockWords - 1) / blockWords
+	return &rankIndex{
+		super: make([]uint64, 0, (blocks+perSuper-1)/perSuper),
+		block: make([]uint16, 0, blocks),
 	}
-	var inSuper uint64
-	for b := range x.block {
-		if b%perSuper == 0 {
-			x.total += inSuper
-			x.super[b/perSuper], inSuper = x.total, 0
+}
+
+// add counts the next words: whole blocks, but for the last time.
+func (x *rankIndex) add(words []uint64) {
+	for len(words) > 0 {
+		if len(x.block)%perSuper == 0 {
+			x.super = append(x.super, x.total)
 		}
-		x.block[b] = uint16(inSuper)
-		inSuper += onesCount(words[b*blockWords : min(len(words), (b+1)*blockWords)])
+		x.block = append(x.block, uint16(x.total-x.super[len(x.super)-1]))
+		block := words[:min(len(words), blockWords)]
+		x.total += onesCount(block)
+		words = words[len(block):]
 	}
-	x.total += inSuper
-	return x
 }
 
 // onesCount is the number of set bits in words.
@@ -193,12 +195,24 @@ func (s *BitmapSnapshot) All() iter.Seq[uint64] {
 // last.
 func (s *BitmapSnapshot) Runs() iter.Seq2[uint64, uint64] {
 	return func(yield func(uint64, uint64) bool) {
-		for bit, ok := s.Next(0); ok; {
-			end := s.NextClear(bit)
-			if !yield(bit, end) {
-				return
+		var start, end uint64 // the run that may go on
+		for i, w := range s.words {
+			for w != 0 {
+				var first, n uint64
+				first, n, w = firstRun(w)
+				at := uint64(i)*64 + first
+				if at == end && first == 0 && i > 0 { // goes on from the last word
+					end += n
+					continue
+				}
+				if end > start && !yield(start, end) {
+					return
+				}
+				start, end = at, at+n
 			}
-			bit, ok = s.Next(end)
+		}
+		if end > start {
+			yield(start, end)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 const maxDumpAvailRead = maxDumpAvailRanges * 16
 
 // bitmapBlock is how much of a bitmap is read at a time.
-const bitmapBlock = 1 << 20
+const bitmapBlock = 256 << 10
 
 // openMinidump reads the sections of a minidump that begins with start.
 func (r *Reader) openMinidump(start []byte) error {
@@ -112,12 +112,13 @@ func (r *Reader) openBitmap() error {
 		return &FormatError{Section: SectionBitmap, Offset: e.Offset, Field: "bitmapsize", Value: uint64(e.Used), Err: ErrTooLarge,
 			Detail: fmt.Sprintf("%d bytes of it are needed, the limit is %d", size, r.options.maxBitmapSize)}
 	}
-	words, err := readBitmap(io.NewSectionReader(r.file, e.Offset, size), size, r.header.ByteOrder())
+	bits := min(r.available.Pages(), uint64(size)*8)
+	var err error
+	r.bitmap, err = readBitmap(io.NewSectionReader(r.file, e.Offset, size), bits, r.header.ByteOrder())
 	if err != nil {
 		// Without a block the rank of all later pages is unknown.
-		r.problem(&FormatError{Section: SectionBitmap, Offset: e.Offset + int64(len(words))*8, Field: "bitmap words", Value: uint64(len(words)), Err: err})
+		r.problem(&FormatError{Section: SectionBitmap, Offset: e.Offset + int64(r.bitmap.Len()/8), Field: "bits", Value: r.bitmap.Len(), Err: err})
 	}
-	r.bitmap = NewBitmapSnapshot(words, min(r.available.Pages(), uint64(len(words))*64))
 	if missing := r.available.Pages() - r.bitmap.Len(); missing > 0 && err == nil && r.size >= e.Offset+e.Used {
 		r.problem(&FormatError{Section: SectionBitmap, Offset: e.Offset, Field: "bitmapsize", Value: uint64(e.Used), Err: ErrDamaged,
 			Detail: fmt.Sprintf("%d pages of dump_avail have no bit", missing)})
@@ -125,35 +126,39 @@ func (r *Reader) openBitmap() error {
 	return nil
 }
 
-// readBitmap reads size bytes of bitmap words in big blocks. Of a last word
-// that is not whole nothing is used. With an error it returns the words
-// before.
-func readBitmap(file io.ReaderAt, size int64, order binary.ByteOrder) ([]uint64, error) {
-	words := make([]uint64, size/8)
-	buffer := make([]byte, min(size, bitmapBlock))
+// readBitmap reads and indexes so many bits, block by block, so that a block
+// is counted while it is in the processor's cache. Of a last word that is not
+// whole nothing is used. With an error it returns the bits before.
+func readBitmap(file io.ReaderAt, n uint64, order binary.ByteOrder) (*BitmapSnapshot, error) {
+	words := make([]uint64, (n+63)/64)
+	index := newRankIndex(len(words))
+	buffer := make([]byte, min(len(words)*8, bitmapBlock))
 	for i := 0; i < len(words); {
 		block := buffer[:min(len(buffer), (len(words)-i)*8)]
-		n, err := file.ReadAt(block, int64(i)*8)
-		i += decodeWords(words[i:], block[:n], order)
-		if n < len(block) {
-			return words[:i], fmt.Errorf("read bitmap: %w", err)
+		m, err := file.ReadAt(block, int64(i)*8)
+		read := words[i : i+m/8]
+		decodeWords(read, block, order)
+		i += len(read)
+		if i == len(words) && n%64 != 0 {
+			words[i-1] &= 1<<(n%64) - 1
+		}
+		index.add(read)
+		if m < len(block) {
+			return &BitmapSnapshot{words: words[:i], bits: uint64(i) * 64, rankIndex: *index}, fmt.Errorf("read bitmap: %w", err)
 		}
 	}
-	return words, nil
+	return &BitmapSnapshot{words: words, bits: n, rankIndex: *index}, nil
 }
 
-// decodeWords decodes the whole words of b and returns their number.
-func decodeWords(words []uint64, b []byte, order binary.ByteOrder) int {
-	n := len(b) / 8
+// decodeWords decodes the words in b.
+func decodeWords(words []uint64, b []byte, order binary.ByteOrder) {
 	if order == binary.BigEndian {
-		for i := range n {
+		for i := range words {
 			words[i] = binary.BigEndian.Uint64(b[i*8:])
 		}
-		return n
+		return
 	}
-	words = words[:n]
 	for i := range words {
 		words[i] = binary.LittleEndian.Uint64(b[i*8 : i*8+8])
 	}
-	return n
 }

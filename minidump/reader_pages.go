@@ -31,56 +31,104 @@ func (r *Reader) Pages() iter.Seq2[physmem.Address, int64] {
 // runs that are contiguous in the file too.
 func (r *Reader) Runs() iter.Seq2[physmem.Range, int64] { return r.store.runs }
 
-// pages yields every page, a word of the bitmap at a time.
+// rangeCursor follows ascending bits through the ranges of dump_avail.
+type rangeCursor struct {
+	available *DumpAvail
+	current   availableRange
+	next      int
+}
+
+// first returns the memory of the bits from start on, up to end or the end of
+// the range, and the bit after it.
+func (c *rangeCursor) first(start, end uint64) (memory physmem.Range, after uint64) {
+	for start-c.current.firstBit >= c.current.pages {
+		c.current = c.available.ranges[c.next]
+		c.next++
+	}
+	after = min(end, c.current.firstBit+c.current.pages)
+	base := c.current.firstPage - c.current.firstBit
+	return physmem.Range{
+		Start: physmem.Address((base + start) << c.available.shift),
+		End:   physmem.Address((base + after) << c.available.shift),
+	}, after
+}
+
+// firstRun returns the lowest run of set bits in w, which is not 0, and w
+// without it.
+func firstRun(w uint64) (first, n, rest uint64) {
+	first = uint64(bits.TrailingZeros64(w))
+	n = uint64(bits.TrailingZeros64(^(w >> first)))
+	return first, n, w & (^uint64(0) << (first + n))
+}
+
+// pages yields every page. Bits of a word are taken one by one, since the
+// lengths of runs are hard to predict, but for words that are full.
 func (m *minidumpPages) pages(yield func(physmem.Address, int64) bool) {
 	offset := m.layout.PageOffset(0)
-	shift := m.available.shift
-	var current availableRange
-	next := 0
+	size := m.layout.PageSize
+	cursor := rangeCursor{available: m.available}
+	var after uint64            // the first bit that is not in the cursor's range
+	var address physmem.Address // of bit 0, if the cursor's range had it
 	for i, w := range m.bitmap.words {
-		for ; w != 0; w &= w - 1 {
-			bit := uint64(i)*64 + uint64(bits.TrailingZeros64(w))
-			for bit-current.firstBit >= current.pages {
-				current = m.available.ranges[next]
-				next++
+		bit := uint64(i) * 64
+		if w == ^uint64(0) && bit+64 <= after {
+			at := address + physmem.Address(bit)*physmem.Address(size)
+			for end := at + 64*physmem.Address(size); at < end; at += physmem.Address(size) {
+				if !yield(at, offset) {
+					return
+				}
+				offset += size
 			}
-			if !yield(physmem.Address((bit-current.firstBit+current.firstPage)<<shift), offset) {
+			continue
+		}
+		for ; w != 0; w &= w - 1 {
+			bit := bit + uint64(bits.TrailingZeros64(w))
+			if bit >= after {
+				var memory physmem.Range
+				memory, after = cursor.first(bit, m.bitmap.bits)
+				address = memory.Start - physmem.Address(bit)*physmem.Address(size)
+			}
+			if !yield(address+physmem.Address(bit)*physmem.Address(size), offset) {
 				return
 			}
-			offset += m.layout.PageSize
+			offset += size
 		}
 	}
 }
 
-func (m *minidumpPages) runs(yield func(physmem.Range, int64) bool) {
-	m.runsFrom(0, yield)
-}
+func (m *minidumpPages) runs(yield func(physmem.Range, int64) bool) { m.runsFrom(0, yield) }
 
-// runsFrom yields the runs from the first set bit at or after bit on.
+// runsFrom yields the runs from the first set bit at or after bit on. Ranges
+// that touch in memory and in the file are one run.
 func (m *minidumpPages) runsFrom(bit uint64, yield func(physmem.Range, int64) bool) {
 	offset := m.layout.PageOffset(m.bitmap.Rank(bit))
 	var pending physmem.Range
-	var pendingOffset int64
-	for bit, ok := m.bitmap.Next(bit); ok; {
-		a := &m.available.ranges[m.available.holding(bit)]
-		end := min(m.bitmap.NextClear(bit), a.firstBit+a.pages)
-		run := physmem.Range{
-			Start: physmem.Address((a.firstPage + bit - a.firstBit) << m.available.shift),
-			End:   physmem.Address((a.firstPage + end - a.firstBit) << m.available.shift),
+	cursor := rangeCursor{available: m.available}
+	for i := bit / 64; i < uint64(len(m.bitmap.words)); i++ {
+		w := m.bitmap.words[i]
+		if i == bit/64 {
+			w &^= 1<<(bit%64) - 1
 		}
-		switch {
-		case !pending.IsEmpty() && pending.End == run.Start:
-			pending.End = run.End
-		default:
-			if !pending.IsEmpty() && !yield(pending, pendingOffset) {
-				return
+		for w != 0 {
+			var first, n uint64
+			first, n, w = firstRun(w)
+			start := i*64 + first
+			for end := start + n; start < end; {
+				var memory physmem.Range
+				memory, start = cursor.first(start, end)
+				if pending.End == memory.Start && !pending.IsEmpty() {
+					pending.End = memory.End
+					continue
+				}
+				if !pending.IsEmpty() && !yield(pending, offset) {
+					return
+				}
+				offset += int64(pending.Size())
+				pending = memory
 			}
-			pending, pendingOffset = run, offset
 		}
-		offset += int64(end-bit) * m.layout.PageSize
-		bit, ok = m.bitmap.Next(end)
 	}
 	if !pending.IsEmpty() {
-		yield(pending, pendingOffset)
+		yield(pending, offset)
 	}
 }
