@@ -13,6 +13,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/machine/machinetest"
+	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/trampoline"
 )
@@ -52,7 +53,6 @@ const (
 type hostContext struct {
 	name        string
 	needs       []feature
-	only        string // a runner; empty: all
 	fiveLevels  bool
 	cr0         uint64 // more than cr0Entry
 	cr4         uint64 // more than PAE
@@ -133,14 +133,15 @@ const (
 var runners = []struct {
 	name string
 	new  func(machine.Config) (machine.Machine, error)
+	nmis bool // it tells of blocked and pending NMIs
 }{
-	{"kvm", kvm.New},
+	{"kvm", kvm.New, true},
+	{"qemu", qemu.New, false},
 }
 
 func TestContexts(t *testing.T) {
 	t.Parallel()
-	loader, err := os.ReadFile("testdata/context.bin")
-	require.NoError(t, err)
+	loader := contextLoader(t)
 	for _, runner := range runners {
 		t.Run(runner.name, func(t *testing.T) {
 			has := machineFeatures(t, runner.new)
@@ -153,12 +154,22 @@ func TestContexts(t *testing.T) {
 					}
 					m, ctx := start(t, runner.new, loader)
 					h := newHandOff(t, m, c)
+					h.nmis = runner.nmis
 					h.toFreezePoint(ctx)
 					h.toEntry(ctx)
+					h.checkMemory()
 				})
 			}
 		})
 	}
+}
+
+// contextLoader is the code of testdata/context.s.
+func contextLoader(t *testing.T) []byte {
+	t.Helper()
+	loader, err := os.ReadFile("testdata/context.bin")
+	require.NoError(t, err)
+	return loader
 }
 
 // start makes a machine that is at the loader's first instruction.
@@ -178,15 +189,24 @@ func start(t *testing.T, create func(machine.Config) (machine.Machine, error), l
 	return m, ctx
 }
 
+// tester is what a hand-off reports to: a test, or who wants to see it fail.
+type tester interface {
+	require.TestingT
+	Helper()
+}
+
 // handOff is one hand-off in a machine's memory.
 type handOff struct {
-	t      *testing.T
+	t      tester
 	m      machine.Machine
 	c      hostContext
 	base   physmem.Address
 	params trampoline.AMD64
 	freeze uint64
 	before *machine.Snapshot
+	nmis   bool // the machine tells of blocked and pending NMIs
+
+	stackSelector uint16 // what SS may also be at the entry
 }
 
 func (h *handOff) write(at physmem.Address, p []byte) {
@@ -205,9 +225,9 @@ func (h *handOff) words(at physmem.Address, words ...uint64) {
 func page(at physmem.Address) physmem.Range { return physmem.Range{Start: at, End: at + 0x1000} }
 
 // newHandOff writes the reservation, the host's tables and the context block.
-func newHandOff(t *testing.T, m machine.Machine, c hostContext) *handOff {
+func newHandOff(t tester, m machine.Machine, c hostContext) *handOff {
 	t.Helper()
-	h := &handOff{t: t, m: m, c: c, base: c.reservation}
+	h := &handOff{t: t, m: m, c: c, base: c.reservation, stackSelector: trampoline.DataSelector}
 	if h.base == 0 {
 		h.base = plainPlace
 	}
@@ -256,14 +276,10 @@ func (h *handOff) host() {
 	}
 	const late = cr4PCIDE | cr4CET // what needs long mode
 	h.words(contextBlock+0x20, cr0Entry|c.cr0, uint64(root)|c.pcid, (cr4PAE|c.cr4)&^late, cr4PAE|c.cr4, eferHost|c.efer,
-		c.dr7, cs, 8, c.flags|2, hostStack, h.freeze, h.freeze+trampolineMiddle, entryVA)
+		c.dr7, cs, 8, c.flags|2, hostStack, h.freeze, h.freeze+offsetOf(h.t, "MOV CR0, RBX"), entryVA)
 	limit := uint64(0xff)
 	h.words(contextBlock, limit|uint64(hostGDT)<<16, uint64(hostGDT)>>48, 0xfff|uint64(hostIDT)<<16, uint64(hostIDT)>>48)
 }
-
-// trampolineMiddle is an instruction of the trampoline after it has its own
-// descriptor tables: the load of CR0.
-const trampolineMiddle = 0x67
 
 // toFreezePoint enters the context, gives every register another value, and
 // takes the snapshot.
@@ -310,7 +326,6 @@ func (h *handOff) toEntry(ctx context.Context) {
 	state, err := h.m.State(0)
 	require.NoError(h.t, err)
 	h.checkState(state.(*machine.AMD64State))
-	h.checkMemory()
 }
 
 func (h *handOff) checkState(s *machine.AMD64State) {
@@ -331,7 +346,8 @@ func (h *handOff) checkState(s *machine.AMD64State) {
 	require.EqualValues(h.t, root, s.CR3, "CR3 %#x", s.CR3)
 	require.EqualValues(h.t, eferEntry, s.EFER, "EFER %#x", s.EFER)
 	require.EqualValues(h.t, trampoline.CodeSelector, s.CS.Selector)
-	for i, segment := range []machine.Segment{s.DS, s.ES, s.FS, s.GS, s.SS} {
+	require.Contains(h.t, []uint16{h.stackSelector, trampoline.DataSelector}, s.SS.Selector)
+	for i, segment := range []machine.Segment{s.DS, s.ES, s.FS, s.GS} {
 		require.EqualValues(h.t, trampoline.DataSelector, segment.Selector, "segment %d", i)
 		require.Zero(h.t, segment.Base, "segment %d", i)
 	}
@@ -340,6 +356,9 @@ func (h *handOff) checkState(s *machine.AMD64State) {
 		require.True(h.t, page(h.params.Page).Contains(physmem.Address(base)), "%#x", base)
 	}
 	require.EqualValues(h.t, 0x400, s.DR7, "DR7 %#x", s.DR7)
+	if !h.nmis {
+		return
+	}
 	require.Equal(h.t, h.c.nmi == inHandler, s.NMIBlocked)
 	require.Equal(h.t, h.c.nmi == inHandler, s.NMIPending)
 }

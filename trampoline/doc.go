@@ -22,7 +22,7 @@
 // whose NMI, #DB and #MC gates just return; breakpoints off; CR4 to what
 // package handoff says, which ends PCID, global pages, SMEP, SMAP, CET and
 // protection keys; own segments; CR0; EFER; CR3 to the tables for as many
-// levels as the CPU has on; the registers of the entry state; the jump. 57
+// levels as the CPU has on; the registers of the entry state; the jump. 55
 // instructions, no loop, general purpose registers only.
 //
 // It reads and writes nothing but its two pages until CR3 is loaded, and no host

@@ -12,6 +12,10 @@ const (
 	// interrupt frame.
 	StackSize = 4096
 
+	// Instructions is how many the code executes at most, from the freeze
+	// point to the jump into the image.
+	Instructions = 55
+
 	// FreezePoint is the offset of the first instruction in the page.
 	FreezePoint = 0
 )

@@ -50,7 +50,7 @@ func (p AMD64) check() error {
 		limit physmem.Address
 		none  bool // may be 0
 	}{
-		{"page", p.Page, PageSize, lowerHalf - PageSize + 1, false},
+		{"page", p.Page, PageSize, lowerHalf, false},
 		{"stack", p.Stack, 16, lowerHalf, false},
 		{"root of 4 levels", p.Root4, PageSize, physmem.MaxAddress, p.Root5 != 0},
 		{"root of 5 levels", p.Root5, PageSize, physmem.MaxAddress, true},

@@ -2,7 +2,6 @@ package trampoline_test
 
 import (
 	"encoding/binary"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,14 +20,14 @@ const (
 
 // tables builds page tables of 4 levels in memory, with a fifth on top.
 type tables struct {
-	t      *testing.T
+	t      tester
 	memory physmem.Memory
 	next   physmem.Address
 	root4  physmem.Address
 	root5  physmem.Address
 }
 
-func newTables(t *testing.T, memory physmem.Memory, at physmem.Address) *tables {
+func newTables(t tester, memory physmem.Memory, at physmem.Address) *tables {
 	b := &tables{t: t, memory: memory, next: at}
 	b.root4, b.root5 = b.table(), b.table()
 	b.put(b.root5, 0, uint64(b.root4)|present|writable|accessed)

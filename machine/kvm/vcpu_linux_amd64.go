@@ -82,13 +82,6 @@ func (c *vcpu) close() error {
 	return errors.Join(unix.Munmap(c.area), unix.Close(int(c.fd)))
 }
 
-// do has the CPU's thread call f, and waits.
-func (c *vcpu) do(f func() error) error {
-	done := make(chan error, 1)
-	c.jobs <- func() { done <- f() }
-	return <-done
-}
-
 // data is struct kvm_run as gokvm knows it.
 func (c *vcpu) data() *gokvm.RunData { return (*gokvm.RunData)(unsafe.Pointer(&c.area[0])) }
 

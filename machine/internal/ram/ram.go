@@ -41,7 +41,7 @@ func (r *RAM) mapFile() error {
 	var banks []*physmem.Bytes
 	offset := int64(0)
 	for _, piece := range r.ranges {
-		m, err := unix.Mmap(int(r.file.Fd()), offset, int(piece.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+		m, err := unix.Mmap(int(r.file.Fd()), offset, int(piece.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|mapFlags)
 		if err != nil {
 			return fmt.Errorf("map RAM %v: %w", piece, err)
 		}

@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mapFlags: memory that is never touched needs no swap behind it.
+const mapFlags = unix.MAP_NORESERVE
+
 // unnamed is a file in memory that no directory knows.
 func unnamed() (*os.File, error) {
 	fd, err := unix.MemfdCreate("ram", unix.MFD_CLOEXEC)

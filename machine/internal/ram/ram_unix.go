@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mapFlags: pages of a file need no flag to be sparse.
+const mapFlags = 0
+
 // unnamed is a file whose name is gone already.
 func unnamed() (*os.File, error) {
 	file, err := os.CreateTemp("", "ram")

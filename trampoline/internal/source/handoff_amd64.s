@@ -14,12 +14,9 @@
 #define CODE_SELECTOR 0x10
 #define DATA_SELECTOR 0x18
 
-// SDM is the Intel Software Developer's Manual, volume and section.
-
 // func handoffAMD64()
 TEXT ·handoffAMD64(SB), NOSPLIT|NOFRAME, $0-0
-	// The freeze point. With indirect branch tracking the host's jump may come
-	// to nothing else than ENDBR64 (SDM 1 17.3.1). Go's assembler has no name for it.
+	// The freeze point: ENDBR64, for CET's indirect branch tracking (SDM 1 17.3.1).
 	BYTE $0xf3; BYTE $0x0f; BYTE $0x1e; BYTE $0xfa
 	CLI                           // SDM 3A 6.8.1: no maskable interrupt from here
 	CLD
@@ -92,9 +89,7 @@ levels:
 	BYTE $0xff; BYTE $0x25; LONG $0 // JMP *0(IP): the quadword behind it
 	QUAD $0x1122334455667788        // the entry; found and cleared by generate
 
-// func interruptAMD64()
-//
-// It returns to the hand-off with the hand-off's own segments: the frame may
+// func interruptAMD64() returns with the hand-off's own segments: the frame may
 // name the host's code segment, which the page's GDT does not have. A null SS is
 // fine in ring 0 of 64-bit mode (SDM 2A, IRETQ).
 TEXT ·interruptAMD64(SB), NOSPLIT|NOFRAME, $0-0
