@@ -39,7 +39,7 @@ var typeNames = [...]string{
 
 // String is the type's name.
 func (t Type) String() string {
-	if int(t) < len(typeNames) {
+	if uint64(t) < uint64(len(typeNames)) {
 		return typeNames[t]
 	}
 	return fmt.Sprintf("EFI memory type %#x", uint32(t))

@@ -105,6 +105,20 @@ type Block struct {
 	Digests []Digest
 }
 
+// Range is where a part lies; the empty range if there is no such part.
+func (b *Block) Range(part Part) physmem.Range {
+	if part >= MaxParts || b.Parts[part].Size == 0 {
+		return physmem.Range{}
+	}
+	return b.At(b.Parts[part].Offset, b.Parts[part].Size)
+}
+
+// At is the physical range of size bytes at an offset in the reservation.
+func (b *Block) At(offset, size uint64) physmem.Range {
+	start := b.Reservation.Start + physmem.Address(offset)
+	return physmem.Range{Start: start, End: start + physmem.Address(size)}
+}
+
 // Image is where an image was linked to. Its file-backed pages lie in
 // PartImage in the same order: the byte linked at LinkBase + n is the byte n
 // of the part. Pages from FileEnd on are zero on demand.
@@ -178,7 +192,7 @@ const (
 // String is the kind as marks in a dump have it.
 func (k DigestKind) String() string {
 	names := [...]string{"", "text", "read-only data", "environment", "metadata", "dump parameters"}
-	if k > 0 && int(k) < len(names) {
+	if k > 0 && uint64(k) < uint64(len(names)) {
 		return names[k]
 	}
 	return fmt.Sprintf("digest kind %d", uint32(k))

@@ -175,3 +175,29 @@ func TestBlockTruncated(t *testing.T) {
 		require.ErrorIs(t, err, handoff.ErrTruncated, "%d bytes", n)
 	}
 }
+
+// TestBlockHost is what bootimage makes: no host, no memory, no panic area of
+// the rescue program's form.
+func TestBlockHost(t *testing.T) {
+	t.Parallel()
+	b := sample()
+	b.Role, b.CPUs, b.PagingLevels = handoff.RoleHost, 0, 0
+	b.Host, b.Memory, b.Redactions, b.Targets, b.Firmware, b.Digests = handoff.Host{}, nil, nil, nil, nil, nil
+	b.DumpAvail, b.Bitmap, b.MessageBuffer = handoff.Region{}, handoff.Region{}, handoff.Region{}
+	b.Parts[handoff.PartPanicArea].Size = handoff.BootAreaSize
+	data := encode(t, b)
+	require.Equal(t, uint64(handoff.HeaderLength), b.EncodedLength(), "no section")
+	got, err := handoff.Parse(data)
+	require.NoError(t, err)
+	require.Equal(t, b, got)
+}
+
+func TestBlockRange(t *testing.T) {
+	t.Parallel()
+	b := sample()
+	require.Equal(t, physmem.Range{Start: 0x4001_6000, End: 0x4002_6000}, b.Range(handoff.PartImage))
+	require.Equal(t, b.Reservation.Start+0x4010, b.At(b.TrampolineEntry, 1).Start)
+	for _, p := range []handoff.Part{handoff.PartIndex, handoff.MaxParts, 1 << 31} {
+		require.Equal(t, physmem.Range{}, b.Range(p))
+	}
+}

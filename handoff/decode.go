@@ -202,7 +202,7 @@ func (b *Block) parseSection(kind uint32, payload []byte) error {
 
 func sectionName(kind uint32) string {
 	names := [...]string{"end", "host", "dump_avail", "bitmap", "message buffer", "memory", "redactions", "targets", "firmware", "digests"}
-	if int(kind) < len(names) {
+	if uint64(kind) < uint64(len(names)) {
 		return names[kind]
 	}
 	return fmt.Sprintf("section %#x", kind)

@@ -76,6 +76,8 @@
 //     as found; off are PGE, PCIDE, SMEP, SMAP, CET, PKE, UMIP, OSXSAVE, MCE;
 //     VMXE is as found, since it cannot be cleared in VMX operation
 //   - EFER: LME, LMA, NXE, SCE
+//   - the PAT is as found; its entry 0, which all tables here use, must be
+//     write-back, as it is after a reset and in every known kernel
 //   - RIP is Image.Entry; RSP is Space.StackTop
 //   - RDI is the physical address of the block; RSI the same in the direct map
 //   - the other general registers are 0; x87 and SSE state is not defined

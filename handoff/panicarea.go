@@ -92,7 +92,7 @@ const (
 // String names the state.
 func (s State) String() string {
 	names := [...]string{"armed", "panic path entered", "registers captured", "seals held", "rescue program running", "done", "hand-off refused"}
-	if int(s) < len(names) {
+	if uint64(s) < uint64(len(names)) {
 		return names[s]
 	}
 	return fmt.Sprintf("state %d", uint32(s))
@@ -119,7 +119,7 @@ const (
 // String names the reason.
 func (r Reason) String() string {
 	names := [...]string{"none", "explicit call", "exit", "abort", "fault in user mode", "fault in kernel mode", "double fault", "NMI", "machine check", "out of memory", "watchdog"}
-	if int(r) < len(names) {
+	if uint64(r) < uint64(len(names)) {
 		return names[r]
 	}
 	return fmt.Sprintf("reason %d", uint32(r))

@@ -100,6 +100,11 @@ func TestNames(t *testing.T) {
 		{handoff.State(50).String(), "state 50"},
 		{handoff.ReasonWatchdog.String(), "watchdog"},
 		{handoff.Reason(50).String(), "reason 50"},
+		// Where int has 32 bits these are negative.
+		{handoff.Reason(1 << 31).String(), "reason 2147483648"},
+		{handoff.State(1 << 31).String(), "state 2147483648"},
+		{handoff.DigestKind(1 << 31).String(), "digest kind 2147483648"},
+		{handoff.Part(1 << 31).String(), "part 2147483648"},
 		{handoff.AMD64.String() + handoff.ARM64.String() + handoff.Architecture(9).String(), "amd64arm64machine 9"},
 		{handoff.RoleHost.String() + handoff.RoleRescue.String() + handoff.Role(9).String(), "hostrescuerole 9"},
 		{handoff.DigestReadOnly.String() + handoff.DigestKind(90).String(), "read-only datadigest kind 90"},

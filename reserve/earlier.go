@@ -24,7 +24,7 @@ func findEarlier(memory physmem.Reader, base physmem.Address) (*Earlier, error) 
 		return nil, nil // before the first arming anything may be there
 	}
 	r := &Reservation{Block: block, memory: memory}
-	records := r.Range(handoff.PartRecords)
+	records := r.Block.Range(handoff.PartRecords)
 	earlier := &Earlier{Block: block, Records: make([]byte, min(records.Size(), maxRecords))}
 	if _, err := memory.ReadPhysical(earlier.Records, records.Start); err != nil {
 		return nil, fmt.Errorf("records of an earlier boot: %w", err)

@@ -52,8 +52,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(r.Block.Host.Name, r.Range(handoff.PartImage))
-	if _, err := memory.WritePhysical([]byte{0x90}, r.Range(handoff.PartImage).Start+0x1003); err != nil {
+	fmt.Println(r.Block.Host.Name, r.Block.Range(handoff.PartImage))
+	if _, err := memory.WritePhysical([]byte{0x90}, r.Block.Range(handoff.PartImage).Start+0x1003); err != nil {
 		fmt.Println(err)
 		return
 	}

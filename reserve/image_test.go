@@ -41,6 +41,18 @@ func standard() []elfSegment {
 	}
 }
 
+// moved is the standard image with its text so far above the window's start.
+func moved(offset uint64) []elfSegment {
+	s := standard()
+	for i := range s {
+		s[i].start += handoff.KernelBase + offset - textAt
+	}
+	s[0].start, s[0].memSize, s[0].fileSize = s[0].start+0x5000, 0x100, 0x100
+	s[1].start += 0x5000
+	s[2].start += 0x5000
+	return s
+}
+
 // makeELF makes an ELF64 executable. Each segment's bytes differ from each
 // other's.
 func makeELF(entry uint64, segments []elfSegment) []byte {

@@ -57,6 +57,7 @@ func (p *planner) sizes() [handoff.MaxParts]uint64 {
 // would be needed.
 func (p *planner) place() {
 	block := &p.plan.block
+	block.Reservation = p.Reservation
 	block.Parts = [handoff.MaxParts]handoff.Extent{}
 	sizes := p.sizes()
 	offset := uint64(0)
@@ -126,7 +127,6 @@ func (p *planner) describe() error {
 	b := &p.plan.block
 	end := max(p.memory.Bounds().End, p.Reservation.End)
 	b.Architecture, b.Role = p.Image.Architecture, handoff.RoleRescue
-	b.Reservation = p.Reservation
 	b.Image = p.Image.Layout()
 	b.Space = handoff.Space{
 		StackTop:     handoff.EntryStackTop,

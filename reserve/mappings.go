@@ -31,9 +31,7 @@ func (p *planner) mappings() []mapping {
 
 // at is where a part lies.
 func (p *planner) at(part handoff.Part) physmem.Range {
-	e := p.plan.block.Parts[part]
-	start := p.Reservation.Start + physmem.Address(e.Offset)
-	return physmem.Range{Start: start, End: start + physmem.Address(e.Size)}
+	return p.plan.block.Range(part)
 }
 
 // imageMappings are the image's segments where they are linked. Gaps between

@@ -114,16 +114,10 @@ func Open(memory physmem.Reader, base physmem.Address, stages Stage) (*Reservati
 	return r, nil
 }
 
-// at is the physical range of length bytes at an offset in the reservation.
-func (r *Reservation) at(offset, length uint64) physmem.Range {
-	start := r.Block.Reservation.Start + physmem.Address(offset)
-	return physmem.Range{Start: start, End: start + physmem.Address(length)}
-}
-
 func (r *Reservation) checkFirst(broken *BrokenError) error {
 	for _, s := range r.Block.Seals {
 		crc := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-		where := r.at(s.Offset, s.Length)
+		where := r.Block.At(s.Offset, s.Length)
 		if err := r.each(where, func(p []byte) { crc.Write(p) }); err != nil {
 			return fmt.Errorf("%v: %w", s.Part, err)
 		}
@@ -139,7 +133,7 @@ func (r *Reservation) checkFirst(broken *BrokenError) error {
 func (r *Reservation) checkSecond(broken *BrokenError) error {
 	for _, d := range r.Block.Digests {
 		sum := sha256.New()
-		where := r.at(d.Offset, d.Length)
+		where := r.Block.At(d.Offset, d.Length)
 		if err := r.each(where, func(p []byte) { sum.Write(p) }); err != nil {
 			return fmt.Errorf("%v: %w", d.Kind, err)
 		}
@@ -172,12 +166,6 @@ func (r *Reservation) each(where physmem.Range, piece func([]byte)) error {
 	return nil
 }
 
-// Range is where a part lies; the empty range if there is no such part.
-func (r *Reservation) Range(part handoff.Part) physmem.Range {
-	e := r.Block.Parts[part]
-	return r.at(e.Offset, e.Size)
-}
-
 // Part reads the bytes of a part that are in use, up to 256 MiB.
 func (r *Reservation) Part(part handoff.Part) ([]byte, error) {
 	e := r.Block.Parts[part]
@@ -185,7 +173,7 @@ func (r *Reservation) Part(part handoff.Part) ([]byte, error) {
 		return nil, fmt.Errorf("read %v: %#x bytes, at most %#x: %w", part, e.Used(), MaxImageSize, handoff.ErrTooLarge)
 	}
 	data := make([]byte, e.Used())
-	if _, err := r.memory.ReadPhysical(data, r.at(e.Offset, e.Used()).Start); err != nil {
+	if _, err := r.memory.ReadPhysical(data, r.Block.At(e.Offset, e.Used()).Start); err != nil {
 		return nil, fmt.Errorf("read %v: %w", part, err)
 	}
 	return data, nil
@@ -204,7 +192,7 @@ func (r *Reservation) Environment() (handoff.Environment, error) {
 func (r *Reservation) PanicArea() (*handoff.PanicArea, error) {
 	area := r.Block.Parts[handoff.PartPanicArea]
 	data := make([]byte, min(area.Size, handoff.PanicAreaSize(int(r.Block.CPUs))))
-	if _, err := r.memory.ReadPhysical(data, r.at(area.Offset, area.Size).Start); err != nil {
+	if _, err := r.memory.ReadPhysical(data, r.Block.At(area.Offset, area.Size).Start); err != nil {
 		return nil, fmt.Errorf("read panic area: %w", err)
 	}
 	return handoff.ParsePanicArea(data)
@@ -221,7 +209,7 @@ func (r *Reservation) Firmware(kind handoff.FirmwareKind) (*FirmwareTable, error
 			return table, nil
 		}
 		table.Data = make([]byte, f.Length) // a part of the metadata, which Parse has bounded
-		if _, err := r.memory.ReadPhysical(table.Data, r.at(f.Offset, f.Length).Start); err != nil {
+		if _, err := r.memory.ReadPhysical(table.Data, r.Block.At(f.Offset, f.Length).Start); err != nil {
 			return nil, fmt.Errorf("read firmware table: %w", err)
 		}
 		return table, nil

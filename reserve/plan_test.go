@@ -93,6 +93,7 @@ func TestPlanOpens(t *testing.T) {
 	var addresses reserve.TrampolineAddresses
 	q.Trampoline = fakeTrampoline{got: &addresses}
 	q.Records = []byte("last words")
+	q.Redactions = physmem.Ranges{{Start: 0x5000, End: 0x5010}, {Start: 0x4000, End: 0x4800}, {Start: 0x4400, End: 0x4900}}
 	plan, memory := populated(t, q)
 	require.Nil(t, plan.Earlier())
 
@@ -102,6 +103,7 @@ func TestPlanOpens(t *testing.T) {
 	planned := plan.Block()
 	require.Equal(t, &planned, b)
 	require.Equal(t, []physmem.Range{{Start: 0x1000, End: 64 * mib}, {Start: 72 * mib, End: 256 * mib}}, b.Memory)
+	require.Equal(t, []physmem.Range{{Start: 0x4000, End: 0x4900}, {Start: 0x5000, End: 0x5010}}, b.Redactions)
 	require.Equal(t, uint64(8*mib), b.Parts[handoff.PartProgram].End(), "no byte is left over")
 	require.Equal(t, handoff.DirectMapBase+1<<30, b.Space.DirectMapEnd)
 	require.Equal(t, handoff.KernelBase+5<<30, b.Space.WindowEnd)
@@ -125,8 +127,8 @@ func TestPlanOpens(t *testing.T) {
 	require.Equal(t, append([]byte("last words"), make([]byte, 64<<10-10)...), records)
 
 	require.Equal(t, reserve.TrampolineAddresses{
-		Code: r.Range(handoff.PartTrampoline).Start, Data: r.Range(handoff.PartTrampolineRAM).Start,
-		StackTop: r.Range(handoff.PartTrampolineRAM).End,
+		Code: r.Block.Range(handoff.PartTrampoline).Start, Data: r.Block.Range(handoff.PartTrampolineRAM).Start,
+		StackTop: r.Block.Range(handoff.PartTrampolineRAM).End,
 		Root4:    q.Reservation.Start + physmem.Address(b.Tables.Root4),
 		Block:    q.Reservation.Start, BlockVirtual: handoff.DirectMapBase + uint64(q.Reservation.Start),
 		Entry: textAt + 0x1000, EntryStack: handoff.EntryStackTop,
@@ -150,8 +152,8 @@ func TestPlanTrampoline(t *testing.T) {
 	got, err := r.Part(handoff.PartTrampoline)
 	require.NoError(t, err)
 	want, err := trampoline.PatchAMD64(trampoline.AMD64{
-		Page:  r.Range(handoff.PartTrampoline).Start,
-		Stack: r.Range(handoff.PartTrampolineRAM).End,
+		Page:  r.Block.Range(handoff.PartTrampoline).Start,
+		Stack: r.Block.Range(handoff.PartTrampolineRAM).End,
 		Root4: q.Reservation.Start + physmem.Address(b.Tables.Root4),
 		Root5: q.Reservation.Start + physmem.Address(b.Tables.Root5),
 		Entry: textAt + 0x1000, EntryStack: handoff.EntryStackTop,
@@ -237,6 +239,9 @@ func TestPlanRefused(t *testing.T) {
 			}
 		}},
 		{"host", "page size", func(q *reserve.Request) { q.Host.PageSize = 5 }},
+		{"image beyond its window", "the window at", func(q *reserve.Request) {
+			q.Image = openELF(t, makeELF(handoff.KernelBase+5<<30+0x5000, moved(5<<30)))
+		}},
 		{"image not readable", "unexpected EOF", func(q *reserve.Request) {
 			q.Image, _ = reserve.OpenImage(bytes.NewReader(makeELF(textAt+0x1000, standard())[:0x2000]))
 		}},
@@ -331,4 +336,50 @@ func (s *stopping) WritePhysical(p []byte, address physmem.Address) (int, error)
 		return 0, errFailing
 	}
 	return s.Sparse.WritePhysical(p, address)
+}
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	q := request(t, 64*mib, physmem.Range{Start: 0x1000, End: 256 * mib})
+	_, memory := populated(t, q)
+	// The magic alone, and a copy of the block elsewhere, are none.
+	data := make([]byte, 64<<10)
+	_, err := memory.ReadPhysical(data, 64*mib)
+	require.NoError(t, err)
+	for at, p := range map[physmem.Address][]byte{16 * mib: data[:8], 32 * mib: data} {
+		_, err = memory.WritePhysical(p, at)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []physmem.Address{64 * mib}, reserve.Search(memory, physmem.Ranges{{Start: 0, End: 300 * mib}}))
+	require.Empty(t, reserve.Search(memory, physmem.Ranges{{Start: 64*mib + 1, End: 256 * mib}}))
+}
+
+// BenchmarkPlan is what arming costs, with the image of a small Go program.
+func BenchmarkPlan(b *testing.B) {
+	q := request(b, 64*mib, physmem.Range{Start: 0x1000, End: 4 * gib})
+	q.Image = openELF(b, largeImage())
+	memory := physmem.NewBytes(64*mib, make([]byte, 8<<20))
+	for b.Loop() {
+		plan, err := reserve.New(memory, q)
+		require.NoError(b, err)
+		require.NoError(b, plan.Populate(memory))
+	}
+}
+
+// BenchmarkOpen is what the checks of each stage cost.
+func BenchmarkOpen(b *testing.B) {
+	q := request(b, 64*mib, physmem.Range{Start: 0x1000, End: 4 * gib})
+	q.Image = openELF(b, largeImage())
+	memory := physmem.NewBytes(64*mib, make([]byte, 8<<20))
+	plan, err := reserve.New(memory, q)
+	require.NoError(b, err)
+	require.NoError(b, plan.Populate(memory))
+	for name, stage := range map[string]reserve.Stage{"block": 0, "first": reserve.StageFirst, "second": reserve.StageSecond} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_, err := reserve.Open(memory, 64*mib, stage)
+				require.NoError(b, err)
+			}
+		})
+	}
 }

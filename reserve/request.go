@@ -87,6 +87,7 @@ func (q Request) withDefaults() Request {
 	set(&q.RecordsSize, DefaultRecordsSize)
 	set(&q.PanicStackSize, DefaultPanicStackSize)
 	set(&q.ISTStackSize, DefaultISTStackSize)
+	q.Redactions = physmem.NewRanges(q.Redactions...)
 	q.CPUs = max(q.CPUs, 1)
 	if q.Trampoline == nil {
 		q.Trampoline = amd64Trampoline{}

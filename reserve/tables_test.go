@@ -145,6 +145,12 @@ func TestTables(t *testing.T) {
 			s[2].start += 0x10000
 			q.Image = openELF(t, makeELF(textAt, s))
 		}},
+		{"linked elsewhere in the window", func(q *reserve.Request) {
+			q.Image = openELF(t, makeELF(handoff.KernelBase+4<<30+0x5000, moved(4<<30)))
+		}},
+		{"linked as low as can be", func(q *reserve.Request) {
+			q.Image = openELF(t, makeELF(handoff.ImageBase, []elfSegment{{kind: 1, flags: flagR | flagX, start: handoff.ImageBase, fileSize: 5, memSize: 5}}))
+		}},
 		{"no zero pages", func(q *reserve.Request) {
 			q.Image = openELF(t, makeELF(textAt, standard()[:2]))
 		}},
