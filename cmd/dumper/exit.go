@@ -9,7 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/container"
+	"github.com/seed64aab995/rescuekernel/container/ekcd"
 	"github.com/seed64aab995/rescuekernel/container/kerneldump"
+	"github.com/seed64aab995/rescuekernel/container/seekable"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/minidump"
@@ -88,11 +91,14 @@ var errorClasses = []struct {
 	code   int
 	errors []error
 }{
-	{exitUsage, []error{symbols.ErrSyntax, symbols.ErrUnknownSymbol, symbols.ErrNoSymbols, postmortem.ErrNotFreeBSD, symbols.ErrNotELF}},
-	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported, kerneldump.ErrNoDump, savecore.ErrCleared}},
-	{exitIncomplete, []error{minidump.ErrTruncated, minidump.ErrBeyondEnd}},
+	{exitUsage, []error{symbols.ErrSyntax, symbols.ErrUnknownSymbol, symbols.ErrNoSymbols, postmortem.ErrNotFreeBSD, symbols.ErrNotELF,
+		container.ErrKeyNeeded, ekcd.ErrKeyBlock, ekcd.ErrWrongKey, ekcd.ErrPrivateKey}},
+	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported, kerneldump.ErrNoDump, container.ErrNotDump, savecore.ErrCleared}},
+	{exitIncomplete, []error{minidump.ErrTruncated, minidump.ErrBeyondEnd, container.ErrNoData, seekable.ErrCut, seekable.ErrMissing}},
 	{exitDamaged, []error{
-		minidump.ErrDamaged, minidump.ErrTooLarge, postmortem.ErrDamaged,
+		minidump.ErrDamaged, minidump.ErrTooLarge, postmortem.ErrDamaged, container.ErrTooDeep,
+		seekable.ErrDamaged, seekable.ErrRecord, seekable.ErrSeekTable, seekable.ErrFrameTooLarge,
+		kerneldump.ErrParity, kerneldump.ErrHeaderBounds, kerneldump.ErrHeadersDiffer,
 		amd64.ErrReservedBits, amd64.ErrOutsideMemory, amd64.ErrCycle,
 		arm64.ErrReservedBits, arm64.ErrOutsideMemory, arm64.ErrCycle,
 	}},
@@ -108,7 +114,7 @@ var errorClasses = []struct {
 func isIO(err error) bool {
 	var path *fs.PathError
 	var number syscall.Errno
-	return errors.As(err, &path) || errors.As(err, &number) || errors.Is(err, errSpoolLimit) || errors.Is(err, savecore.ErrLittleSpace)
+	return errors.As(err, &path) || errors.As(err, &number) || errors.Is(err, container.ErrSpoolLimit) || errors.Is(err, savecore.ErrLittleSpace)
 }
 
 // newExitCodes is a help topic: cobra shows commands that cannot run under

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -81,6 +80,7 @@ type facts struct {
 	Flags        uint32           `json:"flags"`
 	Space        map[string]int64 `json:"space"`
 	Container    []layerFact      `json:"container"`
+	KernelDump   *headerFact      `json:"kernel_dump"`
 	Notes        *notesFact       `json:"notes"`
 }
 
@@ -94,25 +94,6 @@ type holeFact struct {
 	Reason string `json:"reason"`
 }
 
-// layerFact is one layer of what the dump is wrapped in, outermost first.
-type layerFact struct {
-	Format string `json:"format"`
-	Size   int64  `json:"size"`
-	Detail string `json:"detail,omitempty"`
-}
-
-// notesFact is what the dump notes tell beside registers.
-type notesFact struct {
-	HostName string   `json:"host_name"`
-	Kernel   string   `json:"kernel_version"`
-	BuildID  string   `json:"build_id"`
-	Panic    string   `json:"panic"`
-	Time     string   `json:"time"`
-	CPUs     int      `json:"cpus"`
-	Marks    []string `json:"marks"`
-	Cut      string   `json:"cut"`
-}
-
 // gather asks a dump for its facts.
 func (p *program) gather(ctx context.Context, d *dump, scan bool) (*facts, error) {
 	h := d.Header()
@@ -124,7 +105,7 @@ func (p *program) gather(ctx context.Context, d *dump, scan bool) (*facts, error
 		KernelBase: hexadecimal(h.KernelBase), DmapPhysical: hexadecimal(h.DirectMapPhysical),
 		DmapBase: hexadecimal(h.DirectMapBase), DmapEnd: hexadecimal(h.DirectMapEnd),
 		MessageSize: h.MessageBufferSize, BitmapSize: h.BitmapSize, TableSize: h.PageTableSize, Flags: h.Flags,
-		Space: map[string]int64{}, Container: d.layers(), Notes: gatherNotes(d.Reader),
+		Space: map[string]int64{}, Container: gatherLayers(d.container), KernelDump: gatherHeader(d.container), Notes: gatherNotes(d.Reader),
 	}
 	for _, problem := range d.Problems() {
 		f.Problems = append(f.Problems, problem.Error())
@@ -165,27 +146,6 @@ func (f *facts) addHole(hole minidump.Hole) {
 	}
 }
 
-func gatherNotes(r *minidump.Reader) *notesFact {
-	notes, _ := r.Notes() // damage is among the dump's problems
-	if notes == nil {
-		return nil
-	}
-	f := &notesFact{
-		HostName: notes.HostName, Kernel: notes.Version, BuildID: string(notes.BuildID), Panic: notes.Panic,
-		CPUs: len(notes.CPUs), Marks: []string{},
-	}
-	if !notes.Time.IsZero() {
-		f.Time = notes.Time.UTC().Format(time.RFC3339Nano)
-	}
-	for _, mark := range notes.Marks {
-		f.Marks = append(f.Marks, mark.Part+": "+mark.Detail)
-	}
-	if notes.Cut != nil {
-		f.Cut = fmt.Sprintf("%v: %s left out", notes.Cut.Reason, plural(notes.Cut.Pages, "page"))
-	}
-	return f
-}
-
 // showFacts prints the facts on one screen.
 func (p *program) showFacts(f *facts) {
 	kind := "minidump version " + fmt.Sprint(f.Version)
@@ -194,9 +154,7 @@ func (p *program) showFacts(f *facts) {
 	}
 	p.printf("%s: FreeBSD/%s %s\n\n", printable(f.File), f.Arch, kind)
 	list := []field{{"size", f.sizeLine()}}
-	for _, layer := range f.Container {
-		list = append(list, field{"container", strings.TrimSpace(fmt.Sprintf("%s, %s %s", layer.Format, size(layer.Size), printable(layer.Detail)))})
-	}
+	list = append(list, f.layerLines()...)
 	list = append(list,
 		field{"pages", fmt.Sprintf("%d of %s, %s", f.Pages, size(int64(f.PageSize)), size(int64(f.Pages)*int64(f.PageSize)))},
 		field{"memory", fmt.Sprintf("%s in %s", size(int64(f.Memory)), plural(len(f.DumpAvail), "range"))})
@@ -251,31 +209,6 @@ func (f *facts) holeLines() []field {
 		r := physmem.Range{Start: physmem.Address(hole.Start), End: physmem.Address(hole.End)}
 		lines = append(lines, field{"", fmt.Sprintf("%v %s", r, hole.Reason)})
 	}
-	return lines
-}
-
-func (f *facts) noteLines() (lines []field) {
-	n := f.Notes
-	if n == nil {
-		return nil
-	}
-	add := func(name, value string) {
-		if value != "" {
-			lines = append(lines, field{name, printable(value)})
-		}
-	}
-	add("panic", n.Panic)
-	add("host", n.HostName)
-	add("time", n.Time)
-	add("kernel", strings.TrimSpace(n.Kernel))
-	add("build id", n.BuildID)
-	if n.CPUs > 0 {
-		add("registers", "of "+plural(n.CPUs, "CPU"))
-	}
-	for _, mark := range n.Marks {
-		add("mark", mark)
-	}
-	add("cut", n.Cut)
 	return lines
 }
 

@@ -21,7 +21,7 @@ on a terminal, control characters are shown as \x…. A full dump needs --kernel
   dumper log vmcore.0 | tail -40`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			d, err := p.open(args[0])
+			d, err := p.openLazily(args[0]) // the messages are near the start
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sort"
 
+	"github.com/seed64aab995/rescuekernel/container"
 	"github.com/seed64aab995/rescuekernel/minidump"
 	"github.com/seed64aab995/rescuekernel/postmortem"
 	"github.com/seed64aab995/rescuekernel/symbols"
@@ -16,8 +17,11 @@ import (
 // dump is an open dump, with the kernel's symbols if --kernel names them.
 type dump struct {
 	*minidump.Reader
-	name    string
-	symbols *symbols.Table // nil without --kernel
+	name      string
+	file      io.ReaderAt
+	size      int64 // of file
+	container *container.File
+	symbols   *symbols.Table // nil without --kernel
 
 	close []func() error
 }
@@ -31,6 +35,15 @@ func (d *dump) Close() error {
 	return errors.Join(errs...)
 }
 
+// Complete reports whether neither the dump nor what it is wrapped in is known
+// to lack anything.
+func (d *dump) Complete() bool { return d.Reader.Complete() && d.container.Complete() }
+
+// Problems are what is wrong with what the dump is wrapped in, and with it.
+func (d *dump) Problems() []error { return append(d.containerProblems(), d.Reader.Problems()...) }
+
+func (d *dump) containerProblems() []error { return append([]error(nil), d.container.Problems()...) }
+
 // kernel is the dump as package postmortem wants it.
 func (d *dump) kernel() *postmortem.Kernel {
 	return &postmortem.Kernel{Memory: d.Reader, Architecture: d.Header().Architecture, Symbols: d.symbols}
@@ -38,37 +51,85 @@ func (d *dump) kernel() *postmortem.Kernel {
 
 // open opens the dump called name, and the kernel's symbols before it: a full
 // dump needs them.
-func (p *program) open(name string, options ...minidump.Option) (d *dump, err error) {
-	d = &dump{name: name}
-	defer func() {
-		if err != nil {
-			_ = d.Close() // all is open for reading only
-			d = nil
-		}
-	}()
-	if err := p.openKernel(d); err != nil {
-		return d, err
-	}
-	file, size, err := p.openFile(d, name)
+func (p *program) open(name string) (*dump, error) { return p.openAll(name, false) }
+
+// openLazily is open for who needs only the start of a dump: one that has to
+// be unpacked as a whole is unpacked as far as it is read.
+func (p *program) openLazily(name string) (*dump, error) { return p.openAll(name, true) }
+
+func (p *program) openAll(name string, lazy bool) (*dump, error) {
+	d, err := p.openContainer(name, lazy)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	if d.symbols != nil {
-		options = append(options, minidump.WithSymbols(d.symbols))
+	if err := p.openReader(d); err != nil {
+		_ = d.Close() // all is open for reading only
+		return nil, err
 	}
-	if f, ok := file.(*os.File); ok {
-		options = append(options, minidump.WithDataFinder(minidump.FileData(f)))
-	}
-	d.Reader, err = minidump.Open(file, size, options...)
-	if err != nil {
-		return d, fmt.Errorf("%s: %w", d.name, err)
-	}
-	p.compareKernel(d)
 	return d, nil
 }
 
-// layers are what the dump is wrapped in.
-func (d *dump) layers() []layerFact { return []layerFact{} }
+// openContainer opens all but the dump itself.
+func (p *program) openContainer(name string, lazy bool) (*dump, error) {
+	d := &dump{name: name}
+	err := p.openKernel(d)
+	if err == nil {
+		err = p.openFile(d)
+	}
+	if err == nil {
+		err = p.unwrap(d, lazy)
+	}
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// unwrap opens what the dump is wrapped in.
+func (p *program) unwrap(d *dump, lazy bool) error {
+	progress := p.progress("unpack")
+	defer progress.end()
+	options, err := p.keys(d.name)
+	if err != nil {
+		return err
+	}
+	options = append(options, container.WithContext(p.ctx), container.WithProgress(progress.update),
+		container.WithSpool(container.SpoolOptions{Limit: p.spoolLimit}))
+	if lazy {
+		d.container, err = container.Open(d.file, d.size, append(options, container.WithLazySpool())...)
+	}
+	// What is found from a file's end, a dump on a device, is not found lazily.
+	if !lazy || errors.Is(err, container.ErrNotDump) {
+		d.container, err = container.Open(d.file, d.size, options...)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	d.close = append(d.close, d.container.Close)
+	return nil
+}
+
+// openReader opens the dump itself.
+func (p *program) openReader(d *dump) (err error) {
+	var options []minidump.Option
+	if d.symbols != nil {
+		options = append(options, minidump.WithSymbols(d.symbols))
+	}
+	inside := io.ReaderAt(d.container)
+	if len(d.container.Layers()) == 1 {
+		inside = d.file // as it is: nothing between its pages and who reads them
+		if f, ok := d.file.(*os.File); ok {
+			options = append(options, minidump.WithDataFinder(minidump.FileData(f)))
+		}
+	}
+	d.Reader, err = minidump.Open(inside, d.container.Size(), options...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	p.compareKernel(d)
+	return nil
+}
 
 // openKernel opens what --kernel names. A kernel without symbols still has a
 // build id and code.
@@ -125,18 +186,19 @@ func differentBuild(dumped []byte, table *symbols.Table) (kernel string, differ 
 }
 
 // openFile opens a file, or standard input as a file, and measures it.
-func (p *program) openFile(d *dump, name string) (io.ReaderAt, int64, error) {
-	if name == "-" {
+func (p *program) openFile(d *dump) error {
+	if d.name == "-" {
 		d.name = "standard input"
 		return p.openStandardInput(d)
 	}
-	file, err := os.Open(name)
+	file, err := os.Open(d.name)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	d.close = append(d.close, file.Close)
-	size, err := fileSize(file)
-	return file, size, err
+	d.file = file
+	d.size, err = fileSize(file)
+	return err
 }
 
 // fileSize is the size of a regular file or a device.

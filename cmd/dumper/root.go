@@ -12,14 +12,17 @@ import (
 
 // program is what commands share: the streams and the flags of all commands.
 type program struct {
+	ctx    context.Context // of the run
 	in     io.Reader
 	out    *bufio.Writer
 	errors io.Writer
 
 	terminal bool // out is a terminal
 
-	kernelPath string
-	spoolLimit int64
+	kernelPath     string
+	privateKeyPath string
+	keyBlockPath   string
+	spoolLimit     int64
 }
 
 // commands makes the commands, in the order of the help. A command is one
@@ -31,7 +34,7 @@ var commands = []func(*program) *cobra.Command{
 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errors io.Writer) int {
-	p := &program{in: in, out: bufio.NewWriter(out), errors: errors, terminal: isTerminal(out)}
+	p := &program{ctx: ctx, in: in, out: bufio.NewWriter(out), errors: errors, terminal: isTerminal(out)}
 	root := newRoot(p)
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	root.SetIn(in)
@@ -77,7 +80,9 @@ hexadecimal digits, or with --kernel symbol[+offset].`,
 	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&p.kernelPath, "kernel", "k", "", "the kernel's `ELF` file, for symbols")
-	flags.Int64Var(&p.spoolLimit, "spool-limit", defaultSpoolLimit, "most `bytes` of standard input to keep in a temporary file")
+	flags.Int64Var(&p.spoolLimit, "spool-limit", defaultSpoolLimit, "most `bytes` of standard input or unpacked dump to keep in a temporary file")
+	flags.StringVar(&p.privateKeyPath, "private-key", "", "RSA private key of an encrypted dump (PEM `file`)")
+	flags.StringVar(&p.keyBlockPath, "key-block", "", "key.N of a saved encrypted dump (default: beside vmcore_encrypted.N)")
 	for _, make := range commands {
 		command := make(p)
 		command.Args = usageArgs(command.Args)
@@ -109,9 +114,11 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// warn prints a line to standard error.
+// warn prints to standard error. Every line says who speaks.
 func (p *program) warn(format string, args ...any) {
-	_, _ = fmt.Fprintf(p.errors, "dumper: "+format+"\n", args...)
+	for line := range strings.Lines(fmt.Sprintf(format, args...) + "\n") {
+		_, _ = fmt.Fprint(p.errors, "dumper: "+line)
+	}
 }
 
 // printf prints a result. A failed write is found when out is flushed.

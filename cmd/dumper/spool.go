@@ -1,42 +1,32 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
+
+	"github.com/seed64aab995/rescuekernel/container"
 )
 
-// defaultSpoolLimit is how much of standard input is kept unless the user
-// says otherwise.
+// defaultSpoolLimit is how much of standard input, or of a file that has to be
+// unpacked as a whole, is kept unless the user says otherwise.
 const defaultSpoolLimit = 64 << 30
 
-// errSpoolLimit says that standard input is larger than --spool-limit.
-var errSpoolLimit = errors.New("standard input is larger than --spool-limit")
-
 // openStandardInput makes standard input readable at offsets: where it is a
-// regular file as it is, else by a copy in a temporary file, which Close
-// removes.
-func (p *program) openStandardInput(d *dump) (io.ReaderAt, int64, error) {
+// regular file as it is, else by a copy in memory and, beyond
+// container.DefaultSpoolMemory, in a temporary file, which Close removes.
+func (p *program) openStandardInput(d *dump) error {
 	if file, ok := p.in.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
-			return file, info.Size(), nil
+			d.file, d.size = file, info.Size()
+			return nil
 		}
 	}
-	file, err := os.CreateTemp("", "dumper-")
+	spool := container.NewSpool(p.ctx, p.in, nil, container.SpoolOptions{Limit: p.spoolLimit})
+	d.close = append(d.close, spool.Close)
+	size, err := spool.ReadAll()
 	if err != nil {
-		return nil, 0, fmt.Errorf("spool standard input: %w", err)
+		return fmt.Errorf("%s after %d bytes: %w", d.name, size, err)
 	}
-	d.close = append(d.close, func() error { return os.Remove(file.Name()) }, file.Close)
-	size, err := io.Copy(file, io.LimitReader(p.in, p.spoolLimit))
-	if err != nil {
-		return nil, 0, fmt.Errorf("spool standard input after %d bytes: %w", size, err)
-	}
-	if size == p.spoolLimit {
-		var more [1]byte
-		if n, _ := io.ReadFull(p.in, more[:]); n > 0 {
-			return nil, 0, fmt.Errorf("%w of %d bytes", errSpoolLimit, p.spoolLimit)
-		}
-	}
-	return file, size, nil
+	d.file, d.size = spool, size
+	return nil
 }

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/container"
+	"github.com/seed64aab995/rescuekernel/container/kerneldump"
+	"github.com/seed64aab995/rescuekernel/container/seekable"
 	"github.com/seed64aab995/rescuekernel/minidump"
 )
 
@@ -24,14 +29,12 @@ It prints what it finds, one line each, and exits with 0 where nothing is wrong,
   dumper verify --json vmcore.0.zst | jq '.findings[] | .code'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			d, err := p.open(args[0])
+			d, err := p.openContainer(args[0], false)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = d.Close() }()
-			progress := p.progress("verify")
-			report, err := d.Verify(c.Context(), minidump.VerifyOptions{SkipPages: quick, Progress: progress.update})
-			progress.end()
+			report, err := p.verify(c.Context(), d, quick)
 			if err != nil {
 				return err
 			}
@@ -54,6 +57,74 @@ It prints what it finds, one line each, and exits with 0 where nothing is wrong,
 	return c
 }
 
+// Codes of findings about what a dump is wrapped in.
+const (
+	codeContainer minidump.Code = "container"
+	codeFrame     minidump.Code = "frame"
+)
+
+// verify checks what the dump is wrapped in, and the dump. All frames of zstd
+// are checked, whatever is in them, so that damage has a frame's name.
+func (p *program) verify(ctx context.Context, d *dump, quick bool) (*minidump.Report, error) {
+	report, err := p.verifyDump(ctx, d, quick)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range d.container.Problems() {
+		addFinding(report, codeContainer, problem, 0)
+	}
+	frames := d.container.Frames()
+	if frames == nil || quick {
+		return report, nil
+	}
+	broken, err := frames.VerifyFrames(ctx, nil)
+	for _, frame := range broken {
+		addFinding(report, codeFrame, frame, frame.Offset)
+	}
+	return report, err
+}
+
+// verifyDump checks the dump. That it cannot be opened is a finding too, if it
+// is because of what is in it.
+func (p *program) verifyDump(ctx context.Context, d *dump, quick bool) (*minidump.Report, error) {
+	if err := p.openReader(d); err != nil {
+		code := exitCode(ctx, err)
+		if code != exitDamaged && code != exitIncomplete {
+			return nil, err
+		}
+		report := &minidump.Report{Counts: map[minidump.Code]uint64{}}
+		addFinding(report, minidump.CodeStructure, err, 0)
+		return report, nil
+	}
+	progress := p.progress("verify")
+	defer progress.end()
+	return d.Verify(ctx, minidump.VerifyOptions{SkipPages: quick, Progress: progress.update})
+}
+
+func addFinding(report *minidump.Report, code minidump.Code, err error, offset int64) {
+	report.Findings = append(report.Findings, minidump.Finding{
+		Severity: minidump.SeverityError, Code: code, Offset: offset, Detail: err.Error(), Err: err})
+	report.Counts[code]++
+	report.Worst = minidump.SeverityError
+}
+
+// incomplete reports whether a finding is of what is missing, not of what is
+// wrong.
+func incomplete(f *minidump.Finding) bool {
+	if cutCodes[f.Code] {
+		return true
+	}
+	for _, target := range []error{
+		minidump.ErrBeyondEnd, minidump.ErrTruncated, seekable.ErrCut, seekable.ErrMissing,
+		kerneldump.ErrNoTrailingHeader, container.ErrUnknownEnd, io.ErrUnexpectedEOF,
+	} {
+		if errors.Is(f.Err, target) {
+			return true
+		}
+	}
+	return false
+}
+
 // cutCodes are the findings of a dump that is sound as far as it goes.
 var cutCodes = map[minidump.Code]bool{minidump.CodeFileCut: true, minidump.CodeLeftOut: true}
 
@@ -63,7 +134,7 @@ func judge(report *minidump.Report) int {
 	for _, f := range report.Findings {
 		switch {
 		case f.Severity <= minidump.SeverityInfo:
-		case cutCodes[f.Code] || errors.Is(f.Err, minidump.ErrBeyondEnd):
+		case incomplete(&f):
 			code = max(code, exitIncomplete)
 		default:
 			return exitDamaged
