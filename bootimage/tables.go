@@ -1,60 +1,100 @@
 package bootimage
 
 import (
-	"encoding/binary"
+	"errors"
+	"fmt"
 
+	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
-// tables builds page tables for a known physical address. Accessed and dirty
-// bits are set, so that the processor writes nothing to them.
-type tables struct {
-	base physmem.Address // of the first table
-	data []byte          // the tables, the root first
+// largest are the direct map's pages: package kernel replaces it, and not every
+// processor has larger ones.
+const largest = 2 << 20
+
+// mostTables bounds the page tables: an image's, and 4 KiB for the first GiB.
+const mostTables = reserve.MaxImageSize/512 + 16*amd64.PageSize
+
+var errNoTable = errors.New("too many page tables")
+
+// allocator gives the frames of a range one after the other.
+type allocator struct {
+	next, end physmem.Address
 }
 
-const (
-	tableEntry = amd64.EntryPresent | amd64.EntryWritable | amd64.EntryUser | amd64.EntryAccessed
-	pageEntry  = amd64.EntryPresent | amd64.EntryAccessed | amd64.EntryDirty
-)
-
-func newTables(base physmem.Address) *tables {
-	return &tables{base: base, data: make([]byte, amd64.PageSize)}
+// AllocateTable implements amd64.Allocator.
+func (a *allocator) AllocateTable(size uint64) (physmem.Address, error) {
+	if uint64(a.end-a.next) < size {
+		return 0, errNoTable
+	}
+	a.next += physmem.Address(size)
+	return a.next - physmem.Address(size), nil
 }
 
-// next returns the offset of a new empty table.
-func (t *tables) next() int {
-	t.data = append(t.data, make([]byte, amd64.PageSize)...)
-	return len(t.data) - amd64.PageSize
-}
+// roots are what CR3 can be, as offsets from the base of the wrapped image.
+type roots struct{ four, five uint64 }
 
-// set maps the page of a level at va.
-func (t *tables) set(va uint64, level int, entry amd64.Entry) {
-	table := 0
-	for l := amd64.LevelPML4E; l > level; l-- {
-		at := table + 8*int(va>>(3+9*l)&511)
-		e := amd64.Entry(binary.LittleEndian.Uint64(t.data[at:]))
-		if !e.Present() {
-			e = amd64.Entry(t.base) + amd64.Entry(t.next()) | tableEntry
-			binary.LittleEndian.PutUint64(t.data[at:], uint64(e))
+// buildTables returns the page tables for an image at base: see package handoff
+// for their shape. What lies where in l does not change how many they are.
+func buildTables(image *reserve.Image, base physmem.Address, l layout) ([]byte, roots, error) {
+	at := func(offset, size uint64) physmem.Range {
+		start := base + physmem.Address(offset)
+		return physmem.Range{Start: start, End: start + physmem.Address(size)}
+	}
+	where := at(l.tables, mostTables)
+	memory := physmem.NewSparse(physmem.NewRanges(where))
+	frames := &allocator{where.Start, where.End}
+	b, err := amd64.NewBuilder(memory, frames, amd64.Paging{Levels: 5})
+	if err != nil {
+		return nil, roots{}, err
+	}
+	for _, s := range image.Segments {
+		pages := roundUp(s.FileEnd) - s.Start
+		if pages == 0 {
+			continue
 		}
-		table = int(e.Address(l) - t.base)
+		err = errors.Join(err, b.Map(at(l.image+s.Start-image.Layout().LinkBase, pages), s.Start, permissions(s), amd64.PageSize))
 	}
-	binary.LittleEndian.PutUint64(t.data[table+8*int(va>>(3+9*level)&511):], uint64(entry))
+	stack := at(l.stack, entryStack)
+	err = errors.Join(err,
+		b.Map(stack, handoff.EntryStackTop-entryStack, amd64.Write|amd64.User, amd64.PageSize),
+		b.MapIdentity(at(l.stub, amd64.PageSize), amd64.Execute, amd64.PageSize),
+		b.Map(physmem.Range{Start: 0, End: firstMap}, handoff.DirectMapBase, amd64.Write|amd64.User, largest))
+	if err != nil {
+		return nil, roots{}, err
+	}
+	tables := make([]byte, frames.next-where.Start)
+	if _, err := memory.ReadPhysical(tables, where.Start); err != nil {
+		return nil, roots{}, err
+	}
+	// Everything lies in the lower 47 bits: one entry of the root for five levels
+	// is in use, and it points to the root for four.
+	walker, err := amd64.NewWalker(memory, nil, b.Paging())
+	if err != nil {
+		return nil, roots{}, err
+	}
+	step, err := walker.Lookup(0, amd64.LevelPML5E)
+	if err != nil {
+		return nil, roots{}, fmt.Errorf("root of the page tables: %w", err)
+	}
+	return tables, roots{
+		four: uint64(step.Entry.Address(step.Level) - base),
+		five: uint64(b.Paging().Root - base),
+	}, nil
 }
 
-// mapPages maps size bytes in 4 KiB pages.
-func (t *tables) mapPages(va uint64, pa physmem.Address, size uint64, flags amd64.Entry) {
-	for o := uint64(0); o < size; o += amd64.PageSize {
-		t.set(va+o, amd64.LevelPTE, amd64.Entry(uint64(pa)+o)|pageEntry|flags)
+// permissions are those of a segment's pages. Ring 3 runs all of an image.
+func permissions(s reserve.Segment) amd64.Permissions {
+	p := amd64.User
+	if s.Writable {
+		p |= amd64.Write
 	}
+	if s.Executable {
+		p |= amd64.Execute
+	}
+	return p
 }
 
-// root5 adds a table on top of the root, for processors with five levels, and
-// returns its offset.
-func (t *tables) root5() int {
-	at := t.next()
-	binary.LittleEndian.PutUint64(t.data[at:], uint64(t.base)|uint64(tableEntry))
-	return at
-}
+func roundUp(v uint64) uint64 { return (v + amd64.PageSize - 1) &^ (amd64.PageSize - 1) }
