@@ -199,8 +199,8 @@ func TestStub(t *testing.T) {
 	require.Equal(t, []string{
 		"cli", "cld", "rdtsc", "mov dword ptr [0x201010], eax", "mov dword ptr [0x201014], edx", "mov dword ptr [0x201008], ebx",
 		"mov eax, 0x2", "mov dword ptr [0x201000], eax", "mov eax, 0x20", "mov cr4, eax", "mov eax, 0x208000", "mov cr3, eax",
-		"mov ecx, -0x3fffff80", "rdmsr", "or eax, 0x900", "wrmsr", "mov eax, -0x7ffeffcf", "mov cr0, eax", "lgdt ptr [0x202220]",
-		"jmp far 0x8:0x202029",
+		"mov ecx, 0xc0000080", "rdmsr", "or eax, 0x900", "wrmsr", "mov eax, 0x80010031", "mov cr0, eax", "lgdt ptr [0x202220]",
+		"jmp far 0x202022, 0x8",
 	}, disassemble(t, page[stub32:], 32, 0x202100, x86asm.LJMP))
 }
 
