@@ -141,13 +141,15 @@ func (t *Table) Names(prefix string, limit int) []string {
 }
 
 // Find finds the symbol that address lies in, and how far into it. A symbol
-// whose size is not known ends at the next one, or with its section.
+// whose size is not known ends at the next one, or with its section. Functions
+// of Go have the names of the function table, which are the same whether or not
+// the file is stripped.
 func (t *Table) Find(address uint64) (s Symbol, offset uint64, ok bool) {
 	if t == nil {
 		return Symbol{}, 0, false
 	}
-	if s, ok = t.symbols.find(address); !ok {
-		if s, ok = t.functions.find(address); !ok {
+	if s, ok = t.functions.find(address); !ok {
+		if s, ok = t.symbols.find(address); !ok {
 			return Symbol{}, 0, false
 		}
 	}
