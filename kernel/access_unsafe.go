@@ -12,10 +12,6 @@ func load8(p uintptr) byte { return *(*byte)(unsafe.Pointer(p)) }
 
 //go:nosplit
 //go:nocheckptr
-func load16(p uintptr) uint16 { return *(*uint16)(unsafe.Pointer(p)) }
-
-//go:nosplit
-//go:nocheckptr
 func load32(p uintptr) uint32 { return *(*uint32)(unsafe.Pointer(p)) }
 
 //go:nosplit

@@ -54,9 +54,9 @@ const (
 // registers is the general state of a thread between system calls. A system
 // call loses RCX, R11 and the flags.
 type registers struct {
-	ax, bx, cx, dx, si, di, bp, sp       uintptr
-	r8, r9, r10, r11, r12, r13, r14, r15 uintptr
-	ip                                   uintptr
+	ax, bx, dx, si, di, bp, sp      uintptr
+	r8, r9, r10, r12, r13, r14, r15 uintptr
+	ip                              uintptr
 }
 
 // savedRegisters is what exceptionUser pushes, lowest address first.
@@ -133,7 +133,6 @@ func initProcessor() {
 	if k.entryCR4&(1<<12) != 0 {
 		k.levels = 5
 	}
-	k.noExecute = 1 << 63
 	k.root &^= 0xfff
 }
 

@@ -30,12 +30,10 @@ type kernelState struct {
 
 	role        uintptr // handoff.Role
 	levels      uintptr // of the page tables
-	noExecute   uintptr
 	directMap   uintptr // virtual address of physical address 0
 	window      uintptr // the kernel window: [window, windowEnd)
 	windowEnd   uintptr
 	mmapBase    uintptr // mmap is answered from here on
-	hugePages   uintptr // 1 GiB pages can be had
 	reservation [2]uintptr
 
 	stackTop      uintptr                 // of the first thread
@@ -82,7 +80,6 @@ type statistics struct {
 	idle        uintptr // nanoseconds with no thread to run
 	flushes     uintptr // of the whole TLB
 	tables      uintptr // frames used for page tables
-	entryToMain uintptr
 	userTicks   uintptr // counter at the first instruction in ring 3
 	startTicks  uintptr // and when the runtime was entered
 	calls       [512]uint32

@@ -14,7 +14,7 @@ const (
 // Errors of system calls, as Linux returns them: negative numbers. They are
 // the same on all architectures (include/uapi/asm-generic/errno.h).
 const (
-	errnoPermission = ^uintptr(1 - 1)
+	errnoPermission = ^uintptr(0)
 	errnoNoEntry    = ^uintptr(2 - 1)
 	errnoSearch     = ^uintptr(3 - 1)
 	errnoBadFile    = ^uintptr(9 - 1)
