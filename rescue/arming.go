@@ -1,0 +1,179 @@
+package rescue
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+// arming is one call of Arm.
+type arming struct {
+	Config
+	facts  handoff.HostFacts
+	memory physmem.Memory
+	undo   []func() error
+}
+
+// unwind undoes what was done, last first.
+func (a *arming) unwind() error {
+	var errs []error
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		errs = append(errs, a.undo[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *arming) arm() (*Armed, error) {
+	request, err := a.request()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Platform.Reserve(request.Reservation); err != nil {
+		return nil, err
+	}
+	a.undo = append(a.undo, func() error { return a.Platform.Release(request.Reservation) })
+	plan, err := reserve.New(a.memory, request)
+	if err != nil {
+		return nil, err
+	}
+	if earlier := plan.Earlier(); earlier != nil && a.Earlier != nil {
+		if err := a.Earlier(earlier); err != nil {
+			return nil, fmt.Errorf("what an earlier boot left at %v: %w", request.Reservation, err)
+		}
+	}
+	if err := plan.Populate(a.memory); err != nil {
+		return nil, err
+	}
+	armed := &Armed{platform: a.Platform, block: plan.Block(), report: plan.Report()}
+	if err := a.close(&armed.block); err != nil {
+		return nil, err
+	}
+	if err := a.install(&armed.block); err != nil {
+		return nil, err
+	}
+	if !a.ImageRange.IsEmpty() {
+		if err := a.Platform.Release(a.ImageRange); err != nil {
+			return nil, errors.Join(fmt.Errorf("give the image's copy back: %w", err), a.Platform.OnPanic(handoff.PanicHandler{}))
+		}
+	}
+	return armed, nil
+}
+
+// request collects what the plan is made of.
+func (a *arming) request() (reserve.Request, error) {
+	var err error
+	if a.facts, err = a.Platform.Facts(); err != nil {
+		return reserve.Request{}, fmt.Errorf("facts of the host: %w", err)
+	}
+	if a.memory, err = a.Platform.Memory(); err != nil {
+		return reserve.Request{}, fmt.Errorf("memory of the host: %w", err)
+	}
+	image, err := reserve.OpenImage(a.Image)
+	if err != nil {
+		return reserve.Request{}, err
+	}
+	if err := a.checkHost(image); err != nil {
+		return reserve.Request{}, err
+	}
+	ram := a.facts.Map.RAM()
+	if a.Place.Size == 0 {
+		a.Place.Size = reserve.LeastSize(ram.Size())
+	}
+	place, err := reserve.Find(a.facts.Map, a.facts.Used, a.Place)
+	if err != nil {
+		return reserve.Request{}, err
+	}
+	allowed := a.Allowed
+	if allowed == nil {
+		allowed = handoff.DefaultAllowed()
+	}
+	environment, err := a.Environment.Restrict(a.Settings, allowed)
+	if err != nil {
+		return reserve.Request{}, fmt.Errorf("environment: %w", err)
+	}
+	firmware, err := a.firmware(place)
+	if err != nil {
+		return reserve.Request{}, err
+	}
+	f := &a.facts
+	return reserve.Request{
+		Reservation: place, Image: image, Memory: ram, Host: f.Host,
+		DumpAvail: f.DumpAvail, Bitmap: f.Bitmap, MessageBuffer: f.MessageBuffer,
+		Redactions: a.Redact, Targets: a.Targets, Environment: environment, Firmware: firmware,
+		CPUs: int(f.Host.CPUs), PagingLevels: f.PagingLevels, GigabytePages: f.GigabytePages,
+		Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
+	}, nil
+}
+
+// checkHost refuses a host that the image or the trampoline cannot leave.
+func (a *arming) checkHost(image *reserve.Image) error {
+	f := &a.facts
+	if image.Architecture != f.Architecture {
+		return fmt.Errorf("the image is for %v, the host is %v: %w", image.Architecture, f.Architecture, ErrHost)
+	}
+	if f.Architecture == handoff.AMD64 && f.PagingLevels != 4 && f.PagingLevels != 5 {
+		return fmt.Errorf("page tables of %d levels: %w", f.PagingLevels, ErrHost)
+	}
+	for _, r := range f.Map.RAM() {
+		if uint64(r.End) > handoff.DirectMapLimit {
+			return fmt.Errorf("memory %v reaches beyond %#x, the end of the direct map: %w", r, handoff.DirectMapLimit, ErrHost)
+		}
+	}
+	return nil
+}
+
+// close takes the reservation away from the host, but for the pages that a
+// panic is written to.
+func (a *arming) close(block *handoff.Block) error {
+	trampoline, ram := block.Range(handoff.PartTrampoline), block.Range(handoff.PartTrampolineRAM)
+	for _, m := range []struct {
+		r          physmem.Range
+		executable bool
+	}{{trampoline, true}, {ram, false}} {
+		if err := a.Platform.MapIdentity(m.r, m.executable); err != nil {
+			return err
+		}
+		a.undo = append(a.undo, func() error { return a.Platform.UnmapIdentity(m.r) })
+	}
+	a.undo = append(a.undo, func() error { return a.Platform.Protect(block.Reservation, true) })
+	for _, r := range readOnly(block) {
+		if err := a.Platform.Protect(r, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readOnly is what of the reservation the host must not write once it is
+// armed.
+func readOnly(block *handoff.Block) physmem.Ranges {
+	var writable []physmem.Range
+	for part, extent := range block.Parts {
+		if extent.Size != 0 && extent.Access&handoff.AccessHostWrite != 0 {
+			writable = append(writable, block.Range(handoff.Part(part)))
+		}
+	}
+	return physmem.NewRanges(block.Reservation).Minus(physmem.NewRanges(writable...))
+}
+
+// install tells the host's kernel what to do at a panic. From here on the
+// arming is in force.
+func (a *arming) install(block *handoff.Block) error {
+	at, err := a.Platform.VirtualAddress(block.Reservation)
+	if err != nil {
+		return err
+	}
+	stacks := block.Range(handoff.PartISTStacks)
+	third := physmem.Address(stacks.Size() / reserve.ISTStacks / max(uint64(block.CPUs), 1)).AlignDown(handoff.PageSize)
+	stack := func(n physmem.Address) physmem.Range {
+		return physmem.Range{Start: stacks.Start + n*third, End: stacks.Start + (n+1)*third}
+	}
+	return a.Platform.OnPanic(handoff.PanicHandler{
+		Run: panicRoutine(), Block: at, PanicArea: at + uintptr(block.Parts[handoff.PartPanicArea].Offset),
+		Stack: block.Range(handoff.PartPanicStack), NMIStack: stack(0), DoubleFaultStack: stack(1), MachineCheckStack: stack(2),
+		NMI: a.NMI,
+	})
+}

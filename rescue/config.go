@@ -1,0 +1,64 @@
+package rescue
+
+import (
+	"errors"
+	"io"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+var (
+	// ErrConfig says that a Config cannot be: something required is missing.
+	ErrConfig = errors.New("bad configuration")
+
+	// ErrHost says that a host cannot be rescued: its CPU or its page tables
+	// are not what the hand-off needs.
+	ErrHost = errors.New("host cannot be rescued")
+
+	// ErrDisarmed says that an Armed is not in force any more.
+	ErrDisarmed = errors.New("disarmed")
+)
+
+// Config says how to arm. Platform and Image are required; the zero value of
+// every other field is a good choice.
+type Config struct {
+	Platform Platform
+
+	// Image is the rescue program, as `rescue build` made it.
+	Image io.ReaderAt
+	// ImageRange is the memory that the host keeps Image in (a boot module).
+	// If it is not empty it is given back to the host after arming.
+	ImageRange physmem.Range
+
+	// Place says where the reservation may be. Size 0 is the least that the
+	// host needs: 8 MiB for up to 32 GiB of RAM, 48 KiB more for each GiB above.
+	Place reserve.Place
+
+	// Environment is the host's. What Allowed lists reaches the rescue program,
+	// nil being handoff.DefaultAllowed, after Settings and after the host's
+	// own debug.rescue.X=value, which sets X.
+	Environment handoff.Environment
+	Settings    handoff.Environment
+	Allowed     []string
+
+	// Targets are where the dump may go, tried in order.
+	Targets []handoff.Target
+	// Redact is memory that is never read: recorded holes in the dump.
+	Redact physmem.Ranges
+	// Firmware are tables for the rescue program besides those that the
+	// platform's facts tell of.
+	Firmware []reserve.FirmwareTable
+
+	// Limits are the rescue program's; the zero value of each is from the size
+	// of its memory.
+	Limits handoff.Limits
+
+	// NMI makes a non-maskable interrupt a panic.
+	NMI bool
+
+	// Earlier, if set, is given what an earlier boot left at the place of the
+	// reservation, before it is written over. Its error stops the arming.
+	Earlier func(*reserve.Earlier) error
+}
