@@ -37,13 +37,13 @@ func requireSame(t *testing.T, want, got []byte) {
 	require.Len(t, got, len(want))
 }
 
-// TestExactAMD64 writes a machine and the file that it must give by hand.
+// exactAMD64 is a machine written by hand.
 //
 // Memory: [0x1000, 0x9000) and [0x100000, 0x104000), 12 bits. PML4 at 0x1000,
 // PDPT at 0x2000, PD at 0x3000, PT at 0x4000. The kernel's first GiB has a page
 // table and a 2 MiB page, its second is one 1 GiB page, its third is empty.
-func TestExactAMD64(t *testing.T) {
-	t.Parallel()
+func exactAMD64(t *testing.T) Source {
+	t.Helper()
 	low, high := make(exactImage, 0x8000), make(exactImage, 0x4000)
 	low.put64(0x0000+508*8, 0x2063)
 	low.put64(0x1000, 0x3063, 0x80000000400011e3)
@@ -58,16 +58,20 @@ func TestExactAMD64(t *testing.T) {
 	available.put64(0, 0x1000, 0x9000, 0x100000, 0x104000)
 	bitmap := make(exactImage, 8)
 	bitmap.put64(0, 1<<4|1<<9|1<<12) // the last is beyond the end
-	d, err := NewDumper(Source{
+	return Source{
 		Architecture: AMD64, Memory: memory, Readable: memory.Ranges(),
 		DumpAvail: bytes.NewReader(available), Bitmap: bytes.NewReader(bitmap),
 		AMD64:      amd64.Paging{Root: 0x1000},
 		KernelBase: 0xfffffe0000000000, KernelEnd: 0xfffffe00bffff000,
 		DirectMapBase: 0xfffff80000000000, DirectMapEnd: 0xfffffc0000000000,
 		MessageBuffer: MessageBuffer{Content: strings.NewReader("rld\nhello, wo"), Positioned: true, Position: 13 + 4, Address: 0xfffff80000100000},
-	})
-	require.NoError(t, err)
+	}
+}
 
+// TestExactAMD64 compares the machine's dump with a file written by hand.
+func TestExactAMD64(t *testing.T) {
+	t.Parallel()
+	d := requireDumper(t, exactAMD64(t))
 	want := make(exactImage, 0xa000)
 	copy(want, "minidump FreeBSD/amd64")
 	want.put32(24, 3, 13, 4096, 3*4096) // version, msgbufsize, bitmapsize, pmapsize

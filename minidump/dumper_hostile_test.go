@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,15 +54,18 @@ func (f failingAt) ReadAt(p []byte, at int64) (int, error) {
 	return damagedFile(f).ReadAt(p, at)
 }
 
-// TestDegrades checks what NewDumper says of broken hosts, one by one.
-func TestDegrades(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name   string
-		damage func(m *machine, s *Source)
-		mark   string
-		check  func(t *testing.T, m *machine, s *Source, r *Reader)
-	}{
+// degradation is a broken host: what is done to it, a mark that says so, and
+// what its dump is like.
+type degradation struct {
+	name   string
+	damage func(m *machine, s *Source)
+	mark   string
+	check  func(t *testing.T, m *machine, s *Source, r *Reader)
+}
+
+// brokenMetadata are hosts whose bitmap and the like are broken.
+func brokenMetadata() []degradation {
+	return []degradation{
 		{"no dump_avail", func(_ *machine, s *Source) { s.DumpAvail = strings.NewReader("") }, "no range in it can be used",
 			func(t *testing.T, m *machine, s *Source, r *Reader) {
 				require.Equal(t, m.config.ram, r.DumpAvail().Ranges())
@@ -85,6 +89,22 @@ func TestDegrades(t *testing.T) {
 				}
 			}},
 		{"storage too small", func(_ *machine, s *Source) { s.Storage = make([]uint64, 3) }, "room for 192 pages of 286", nil},
+		{"message buffer cannot be read", func(m *machine, s *Source) {
+			s.MessageBuffer.Content = failingAt{bytes.NewReader(m.ring), 100, 200}
+		}, "2900 bytes cannot be read", nil},
+		{"notes outside of dump_avail", func(m *machine, s *Source) {
+			s.NotesArea = physmem.Range{Start: 0xa0000, End: 0xa1000}
+		}, "no notes", func(t *testing.T, m *machine, s *Source, r *Reader) {
+			_, err := r.Notes()
+			require.ErrorIs(t, err, ErrNoNotes)
+		}},
+	}
+}
+
+// brokenTables are hosts whose page tables, or what is said of them, are
+// broken.
+func brokenTables() []degradation {
+	return []degradation{
 		{"root outside", func(_ *machine, s *Source) { s.AMD64.Root = 0x10000000 }, "tables of 0xfffffe0000000000", noTranslation},
 		{"root in no processor", func(_ *machine, s *Source) { s.AMD64.Levels = 3 }, "cannot be walked", noTranslation},
 		{"window reversed", func(_ *machine, s *Source) { s.KernelEnd = s.KernelBase - 1 }, "no kernel addresses", noTranslation},
@@ -104,16 +124,13 @@ func TestDegrades(t *testing.T) {
 			directory := physmem.Address(m.entry(physmem.Address(m.entry(m.root+508*8)&^0xfff)) &^ 0xfff)
 			m.memory.refuse = []physmem.Range{{Start: directory + 8, End: directory + 16}}
 		}, "tables of 0xfffffe0000000000", noTranslation},
-		{"message buffer cannot be read", func(m *machine, s *Source) {
-			s.MessageBuffer.Content = failingAt{bytes.NewReader(m.ring), 100, 200}
-		}, "2900 bytes cannot be read", nil},
-		{"notes outside of dump_avail", func(m *machine, s *Source) {
-			s.NotesArea = physmem.Range{Start: 0xa0000, End: 0xa1000}
-		}, "no notes", func(t *testing.T, m *machine, s *Source, r *Reader) {
-			_, err := r.Notes()
-			require.ErrorIs(t, err, ErrNoNotes)
-		}},
-	} {
+	}
+}
+
+// TestDegrades checks what NewDumper says of broken hosts, one by one.
+func TestDegrades(t *testing.T) {
+	t.Parallel()
+	for _, test := range slices.Concat(brokenMetadata(), brokenTables()) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			m := smallMachine(t)

@@ -24,8 +24,7 @@ func (d *Dumper) WriteTo(w io.Writer) (int64, error) {
 			}
 			// End at a multiple of the buffer, so that a resumed stream comes
 			// back into step and pages are not read in two parts.
-			n := streamBuffer - d.offset%streamBuffer
-			n, _ = d.readSome(d.buffer[:n])
+			n, _ := d.ReadAt(d.buffer[:streamBuffer-d.offset%streamBuffer], d.offset)
 			p = d.buffer[:n]
 		}
 		n, err := w.Write(p)
@@ -40,12 +39,6 @@ func (d *Dumper) WriteTo(w io.Writer) (int64, error) {
 		}
 	}
 	return written, nil
-}
-
-// readSome is ReadAt at the offset, with the length as WriteTo computes it.
-func (d *Dumper) readSome(p []byte) (int64, error) {
-	n, err := d.ReadAt(p, d.offset)
-	return int64(n), err
 }
 
 // lent is the dump from the offset on as memory that is lent, or nil.

@@ -25,18 +25,18 @@ import (
 // PT_LOAD. Where there are more than 65534 program headers their number is in
 // section header 0 (PN_XNUM), the only one, which then follows them.
 //
-// One PT_NOTE has, in this order, what Linux writes for a process, as far as
-// the dump's notes know it, and what is ours:
+// One PT_NOTE has, in this order:
 //
-//	"CORE", NT_PRPSINFO   "kernel", the version string
-//	"CORE", NT_PRSTATUS   one for each CPU with registers, that which panicked
-//	                      first; the thread number is the CPU's number plus 1
+//	"CORE", NT_PRSTATUS   Linux's, one for each CPU whose registers the dump's
+//	                      notes have, that which panicked first; the thread
+//	                      number is the CPU's number plus 1
 //	"rescuekernel", ELFNoteFacts     text, see there
 //	"rescuekernel", ELFNoteNotes     the dump notes (EncodeNotes)
 //	"rescuekernel", ELFNoteMessages  the message buffer, oldest first
 //
 // Debuggers take NT_PRSTATUS for threads; gdb opens a core without any, dlv
-// does not.
+// does not. There is no NT_PRPSINFO: gdb would warn that the kernel has another
+// name than the process.
 type ELFCore struct {
 	reader   *Reader
 	machine  elf.Machine

@@ -28,14 +28,13 @@ func (c *ELFCore) buildNotes() []byte {
 	var b []byte
 	notes, _ := c.reader.Notes()
 	if notes != nil {
-		b = appendELFNote(b, "CORE", elf.NT_PRPSINFO, prpsinfo(notes))
 		cpus := slices.Clone(notes.CPUs)
 		slices.SortStableFunc(cpus, func(a, b CPUNote) int {
 			return int(b.Flags&CPUPanicked) - int(a.Flags&CPUPanicked)
 		})
 		for i := range cpus {
-			if status := prstatus(&cpus[i], c.reader.header.Architecture); status != nil {
-				b = appendELFNote(b, "CORE", elf.NT_PRSTATUS, status)
+			if registers := linuxRegisters(&cpus[i], c.reader.header.Architecture); registers != nil {
+				b = appendELFNote(b, "CORE", elf.NT_PRSTATUS, prstatus(&cpus[i], registers))
 			}
 		}
 	}
@@ -87,15 +86,3 @@ func appendELFNote(b []byte, name string, kind elf.NType, descriptor []byte) []b
 	b = append(b, descriptor...)
 	return append(b, make([]byte, -len(b)&3)...)
 }
-
-// prpsinfo makes the struct elf_prpsinfo of 64-bit Linux (elfcore.h).
-func prpsinfo(n *Notes) []byte {
-	b := make([]byte, 136)
-	b[1] = 'R'
-	binary.LittleEndian.PutUint32(b[24:], 1) // pr_pid
-	copy(b[40:55], "kernel")                 // pr_fname
-	copy(b[56:135], n.Version)               // pr_psargs
-	return b
-}
-
-func prstatus(c *CPUNote, a Architecture) []byte { return nil }

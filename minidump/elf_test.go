@@ -5,7 +5,6 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -166,7 +165,6 @@ func TestELFNotes(t *testing.T) {
 	messages, err := r.MessageBuffer()
 	require.NoError(t, err)
 	require.Equal(t, messages.Text, notes[ELFNoteMessages][0])
-	require.Contains(t, string(notes[elf.NT_PRPSINFO][0]), "a kernel 1.0")
 }
 
 // TestELFReadAt reads at every offset of the headers and around.
@@ -310,121 +308,4 @@ func TestELFRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = NewELFCore(context.Background(), r)
 	require.ErrorIs(t, err, ErrUnsupported)
-}
-
-// TestConvertStops ends a conversion by its context and by its writer.
-func TestConvertStops(t *testing.T) {
-	t.Parallel()
-	m := generate(t, machineConfigs()[1])
-	_, data, r := openDump(t, m.source())
-	c, core, _ := convert(t, r)
-	require.Greater(t, c.Size(), int64(2*conversionBlock))
-
-	ctx, cancel := context.WithCancel(context.Background())
-	var calls int
-	var w bytes.Buffer
-	report, err := c.Convert(ctx, &w, func(done, total int64) {
-		calls++
-		require.Equal(t, c.Size(), total)
-		require.EqualValues(t, w.Len(), done)
-		cancel()
-	})
-	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, 1, calls)
-	require.EqualValues(t, w.Len(), report.Written)
-	require.Equal(t, core[:w.Len()], w.Bytes())
-
-	full := &failing{left: 3*conversionBlock/2 + 1}
-	report, err = r.CopyMinidump(context.Background(), full, nil)
-	require.ErrorIs(t, err, errFull)
-	require.EqualValues(t, full.Len(), report.Written)
-	m.checkCut(t, full.Bytes(), data)
-}
-
-// damagedFile fails to read some bytes.
-type damagedFile struct {
-	*bytes.Reader
-	from, to int64
-}
-
-var errDamage = errors.New("bad sector")
-
-func (f damagedFile) ReadAt(p []byte, at int64) (int, error) {
-	if at < f.to && at+int64(len(p)) > f.from {
-		n, _ := f.Reader.ReadAt(p[:max(0, f.from-at)], at)
-		return n, errDamage
-	}
-	return f.Reader.ReadAt(p, at)
-}
-
-// TestConvertDamaged converts a dump of which some pages cannot be read.
-func TestConvertDamaged(t *testing.T) {
-	t.Parallel()
-	m := smallMachine(t)
-	_, data, whole := openDump(t, m.withNotes(m.source(), 1))
-	from, to := whole.layout.PageOffset(7)+10, whole.layout.PageOffset(9)+1
-	want := bytes.Clone(data)
-	clear(want[whole.layout.PageOffset(7):whole.layout.PageOffset(10)])
-	r, err := Open(damagedFile{bytes.NewReader(data), from, to}, int64(len(data)))
-	require.NoError(t, err)
-
-	var w bytes.Buffer
-	report, err := r.CopyMinidump(context.Background(), &w, nil)
-	require.NoError(t, err)
-	require.Equal(t, want, w.Bytes())
-	require.NotEmpty(t, report.Holes)
-	require.False(t, report.Marked)
-	var bytesLost uint64
-	for _, h := range report.Holes {
-		bytesLost += h.Range.Size()
-	}
-	require.EqualValues(t, 3*4096, bytesLost)
-
-	// A file can be marked.
-	file, err := os.Create(filepath.Join(t.TempDir(), "copy"))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, file.Close()) }()
-	report, err = r.CopyMinidump(context.Background(), file, nil)
-	require.NoError(t, err)
-	require.True(t, report.Marked)
-	copied, err := Open(file, report.Written)
-	require.NoError(t, err)
-	_, err = copied.ReadPhysical(make([]byte, 1), report.Holes[0].Range.Start)
-	require.ErrorIs(t, err, ErrRecordedHole)
-
-	// The same in an ELF core.
-	c, err := NewELFCore(context.Background(), r)
-	require.NoError(t, err)
-	w.Reset()
-	converted, err := c.Convert(context.Background(), &w, nil)
-	require.NoError(t, err)
-	require.Equal(t, report.Holes, converted.Holes)
-	require.Equal(t, want[whole.layout.PageOffset(0):], w.Bytes()[c.data:])
-
-	// Ahead of the pages it is an error.
-	r, err = Open(damagedFile{bytes.NewReader(data), 4096, 4097}, int64(len(data)))
-	require.NoError(t, err)
-	_, err = r.CopyMinidump(context.Background(), io.Discard, nil)
-	require.ErrorIs(t, err, errDamage)
-}
-
-func TestCopyMinidump(t *testing.T) {
-	t.Parallel()
-	m := smallMachine(t)
-	_, data, r := openDump(t, m.source())
-	var w bytes.Buffer
-	report, err := r.CopyMinidump(context.Background(), &w, nil)
-	require.NoError(t, err)
-	require.Equal(t, data, w.Bytes())
-	require.Equal(t, Conversion{Written: int64(len(data))}, report)
-
-	// What is cut stays cut, at a page.
-	cut := r.layout.PageOffset(5) + 100
-	r, err = Open(bytes.NewReader(data[:cut]), cut)
-	require.NoError(t, err)
-	w.Reset()
-	report, err = r.CopyMinidump(context.Background(), &w, nil)
-	require.NoError(t, err)
-	require.Equal(t, data[:cut-100], w.Bytes())
-	require.Empty(t, report.Holes)
 }
