@@ -66,7 +66,7 @@ func TestHeaderStaleFields(t *testing.T) {
 		require.Zero(t, h.DumpAvailSize, a)
 		require.Zero(t, h.Flags, a)
 		require.False(t, h.HasDumpAvail(), a)
-		require.EqualValues(t, 0xffffffff, h.BitmapSize, a)
+		require.Equal(t, ^uint32(0), h.BitmapSize, a)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestPageBitmap(t *testing.T) {
 	require.True(t, b.Test(0x1cd4000))
 	require.True(t, b.Test(0x1cd4fff))
 	require.False(t, b.Test(0x1cd5000))
-	require.EqualValues(t, 1<<(7279%64), b.words[7279/64])
+	require.Equal(t, uint64(1)<<(7279%64), b.words[7279/64])
 	require.True(t, b.Set(0x1cd4000))
 	require.EqualValues(t, 1, b.Count())
 	require.False(t, b.Set(0x9f000), "a hole")

@@ -44,6 +44,9 @@ type Reader struct {
 	store     store
 	virtual   *addressSpace
 	problems  []error
+	// incomplete: something of the header, dump_avail or the bitmap is not
+	// there or cannot be used.
+	incomplete bool
 
 	notes        *Notes
 	notesPointer NotesPointer
@@ -155,18 +158,18 @@ func (r *Reader) Size() int64 { return r.size }
 func (r *Reader) ExpectedSize() int64 { return r.layout.Size() }
 
 // Complete reports whether the file has everything that its header and bitmap
-// promise. Holes that the dump notes record do not count.
-func (r *Reader) Complete() bool { return len(r.problems) == 0 && r.size >= r.ExpectedSize() }
+// promise. Holes that the dump notes record do not count, nor does damage to
+// the notes.
+func (r *Reader) Complete() bool { return !r.incomplete && r.size >= r.ExpectedSize() }
 
 // Problems returns what Open found wrong with the file and could go on
 // without.
 func (r *Reader) Problems() []error { return append([]error(nil), r.problems...) }
 
-// problem remembers an error that does not stop Open.
+// problem remembers an error that does not stop Open, but costs memory.
 func (r *Reader) problem(err error) {
-	if err != nil {
-		r.problems = append(r.problems, err)
-	}
+	r.problems = append(r.problems, err)
+	r.incomplete = true
 }
 
 // PageSize is the size of a page in bytes.

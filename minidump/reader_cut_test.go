@@ -320,6 +320,7 @@ func TestReaderNotesDamaged(t *testing.T) {
 		require.ErrorIs(t, err, test.reason, test.name)
 		require.Equal(t, test.notes, n != nil, test.name)
 		require.NotEmpty(t, r.Problems(), test.name)
+		require.True(t, r.Complete(), "the memory is all there")
 		_, err = r.ReadPhysical(make([]byte, 8), 0x13000-8)
 		require.NoError(t, err, test.name)
 	}

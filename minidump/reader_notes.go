@@ -15,7 +15,7 @@ func (r *Reader) openNotes(start []byte) {
 	r.notesPointer, r.notesErr = ParseNotesPointer(start[NotesPointerOffset:])
 	if r.notesErr != nil {
 		if !errors.Is(r.notesErr, ErrNoNotes) {
-			r.problem(&FormatError{Section: SectionHeader, Offset: NotesPointerOffset, Field: "dump notes' pointer", Err: r.notesErr})
+			r.problems = append(r.problems, r.notesErr)
 		}
 		return
 	}
@@ -27,7 +27,7 @@ func (r *Reader) openNotes(start []byte) {
 		r.notesErr = fmt.Errorf("dump notes: %w", err)
 	}
 	if r.notesErr != nil {
-		r.problem(r.notesErr)
+		r.problems = append(r.problems, r.notesErr)
 	}
 	if r.notes != nil {
 		r.holes = normaliseHoles(r.notes.Holes)

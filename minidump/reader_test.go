@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/seed64aab995/rescuekernel/physmem"
@@ -253,8 +254,12 @@ func TestReaderForeign(t *testing.T) {
 		require.ErrorIs(t, err, ErrNotInBitmap, name)
 		_, err = r.ReadPhysical(got, 0x3000)
 		require.NoError(t, err, name)
-		_, err = r.Translate(0x1000)
-		require.ErrorIs(t, err, ErrUnsupported, name)
+		for _, virtual := range []uint64{0, 0x1000, ^uint64(0)} {
+			_, err = r.Translate(virtual)
+			require.ErrorIs(t, err, ErrUnsupported, name)
+			_, err = r.Trace(virtual)
+			require.ErrorIs(t, err, ErrUnsupported, name)
+		}
 		var unsupported *UnsupportedError
 		require.ErrorAs(t, err, &unsupported)
 	}
@@ -355,6 +360,39 @@ func TestReaderVirtual(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReaderConcurrent uses one Reader from several goroutines.
+func TestReaderConcurrent(t *testing.T) {
+	t.Parallel()
+	m := oddImages()["amd64 v3"]
+	want := mapOne(t, m)
+	r, _, pages := m.open(t)
+	var wait sync.WaitGroup
+	for worker := range 4 {
+		wait.Go(func() {
+			buffer := make([]byte, m.pageSize)
+			for i := range 200 {
+				page := pages[(i*7+worker)%40]
+				_, err := r.ReadPhysical(buffer, physmem.Address(page))
+				if err != nil || !bytes.Equal(buffer, m.page(page)) {
+					t.Errorf("page %#x: %v", page, err)
+				}
+				for virtual, physical := range want {
+					if got, err := r.Translate(virtual); err != nil || uint64(got) != physical {
+						t.Errorf("%#x: %v, %v", virtual, got, err)
+					}
+					if _, err := r.Trace(virtual); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			for range r.Holes() {
+				t.Error("a hole")
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // TestReaderVirtualOrder has a direct map over the kernel's window: amd64

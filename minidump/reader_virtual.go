@@ -136,6 +136,9 @@ func (s *addressSpace) route(virtual uint64) (Path, error) {
 		return PathTables, nil
 	}
 	h := &s.reader.header
+	if !h.Architecture.CanTranslate() {
+		return 0, s.unusable
+	}
 	direct := h.DirectMapBase <= virtual && virtual < h.DirectMapEnd
 	kernel := virtual >= h.KernelBase
 	switch {
