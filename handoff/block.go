@@ -113,6 +113,19 @@ func (b *Block) Range(part Part) physmem.Range {
 	return b.At(b.Parts[part].Offset, b.Parts[part].Size)
 }
 
+// WithAccess is where the parts lie that have all of the given access: what a
+// host leaves writable (AccessHostWrite), what it maps at its physical address
+// (AccessIdentity).
+func (b *Block) WithAccess(access Access) physmem.Ranges {
+	var list physmem.Ranges
+	for p := range b.Parts {
+		if b.Parts[p].Access&access == access {
+			list = append(list, b.Range(Part(p)))
+		}
+	}
+	return physmem.NewRanges(list...)
+}
+
 // At is the physical range of size bytes at an offset in the reservation.
 func (b *Block) At(offset, size uint64) physmem.Range {
 	start := b.Reservation.Start + physmem.Address(offset)

@@ -200,4 +200,6 @@ func TestBlockRange(t *testing.T) {
 	for _, p := range []handoff.Part{handoff.PartIndex, handoff.MaxParts, 1 << 31} {
 		require.Equal(t, physmem.Range{}, b.Range(p))
 	}
+	require.Equal(t, "[0x40001000, 0x40004000) [0x40026000, 0x4002a000)", b.WithAccess(handoff.AccessHostWrite).String())
+	require.Equal(t, "[0x40004000, 0x40006000)", b.WithAccess(handoff.AccessIdentity|handoff.AccessExecute).String())
 }

@@ -61,27 +61,24 @@ func (p *planner) segment(s Segment) physmem.Range {
 // directMap are host memory, read-only, and the reservation, each frame by
 // what its part may be used for; nothing there is executable.
 func (p *planner) directMap() []mapping {
-	var writable physmem.Ranges
-	for _, part := range layoutOrder {
-		if p.plan.block.Parts[part].Access&handoff.AccessWrite != 0 {
-			writable = append(writable, p.at(part))
-		}
-	}
+	writable := p.plan.block.WithAccess(handoff.AccessWrite)
 	for _, s := range p.Image.Segments {
 		if s.Writable {
 			writable = append(writable, p.segment(s))
 		}
 	}
 	writable = physmem.NewRanges(writable...)
-	program := p.at(handoff.PartProgram)
-	all := physmem.NewRanges(physmem.Range{Start: p.Reservation.Start, End: max(p.Reservation.End, program.End)})
+	// The program memory of a reservation that is too small reaches beyond it;
+	// see place.
+	end := max(p.Reservation.End, p.at(handoff.PartProgram).End)
+	all := physmem.NewRanges(physmem.Range{Start: p.Reservation.Start, End: end})
 	var list []mapping
 	add := func(ranges physmem.Ranges, writable bool) {
 		for _, r := range ranges {
 			list = append(list, mapping{virtual: handoff.DirectMapBase + uint64(r.Start), physical: r, writable: writable})
 		}
 	}
-	add(p.memory, false)
+	add(p.memory.Minus(all), false)
 	add(all.Minus(writable), false)
 	add(writable, true)
 	return list

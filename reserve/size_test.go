@@ -63,6 +63,16 @@ func TestTooSmallSaysWhy(t *testing.T) {
 	require.ErrorContains(t, err, "reservation of 8 MiB is too small: a host of 64 GiB needs at least 9728 KiB: image 2860 KiB, page tables ")
 	require.ErrorContains(t, err, "bitmap snapshot 2 MiB, index 68 KiB")
 
+	// With memory behind it the answer is the same.
+	for _, size := range []physmem.Address{4096, 64 << 10, mib, 4 * mib, 8*mib - 4096} {
+		q = request(t, 64*mib, physmem.Range{Start: 0x1000, End: 256 * mib})
+		q.Reservation.End = q.Reservation.Start + size
+		_, err = reserve.New(nowhere{}, q)
+		var small *reserve.TooSmallError
+		require.ErrorAs(t, err, &small)
+		require.Equal(t, uint64(8*mib), small.Report.Least)
+	}
+
 	// An image that is larger than the rule has room for raises the least.
 	s := standard()
 	s[1].fileSize, s[1].memSize = 6<<20, 6<<20
