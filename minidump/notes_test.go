@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/stretchr/testify/require"
 )
@@ -266,4 +267,30 @@ func FuzzNotes(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, area, second)
 	})
+}
+
+// TestNotesRegisters decodes registers, whose bytes are at fixed places of the
+// record.
+func TestNotesRegisters(t *testing.T) {
+	t.Parallel()
+	state := &amd64.CPUState{Valid: amd64.StateGeneral, RAX: 0x1111, RSP: 0x2222, RIP: 0x3333}
+	wire, err := state.AppendBinary(nil)
+	require.NoError(t, err)
+	n := &Notes{CPUs: []CPUNote{{Number: 1, Architecture: AMD64, State: wire}, {Number: 2, Architecture: AMD64, State: wire[:8]}, {Number: 3, Architecture: MIPS}}}
+	area, err := EncodeNotes(n, NotesSize(n))
+	require.NoError(t, err)
+	body := area[notesHeaderSize+recordHeaderSize:]
+	require.EqualValues(t, len(wire), binary.LittleEndian.Uint32(body[20:]))
+	require.EqualValues(t, 0x1111, binary.LittleEndian.Uint64(body[24+8:]))
+	require.EqualValues(t, 0x2222, binary.LittleEndian.Uint64(body[24+8+4*8:]))
+	require.EqualValues(t, 0x3333, binary.LittleEndian.Uint64(body[24+0x88:]))
+	again, err := DecodeNotes(area)
+	require.NoError(t, err)
+	got, err := again.CPUs[0].AMD64()
+	require.NoError(t, err)
+	require.Equal(t, state, got)
+	_, err = again.CPUs[1].AMD64()
+	require.ErrorContains(t, err, "CPU 2")
+	_, err = again.CPUs[2].AMD64()
+	require.ErrorIs(t, err, ErrUnsupported)
 }
