@@ -292,6 +292,22 @@ func TestReaderNotes(t *testing.T) {
 	require.Empty(t, slices.Collect(plain.Holes()))
 }
 
+// TestOpenReadsNotesOnly: of the pages, none but those of the notes.
+func TestOpenReadsNotesOnly(t *testing.T) {
+	t.Parallel()
+	file, _ := noteImage(t, fullNotes()).write()
+	record := &recordingReaderAt{ReaderAt: bytes.NewReader(file)}
+	r, err := Open(record, int64(len(file)))
+	require.NoError(t, err)
+	for _, read := range record.reads {
+		s, _ := r.layout.Find(read[0])
+		if s == SectionPages {
+			require.Equal(t, [2]int64{0x5000 + 2*4096, 0x5000 + 4*4096}, read)
+		}
+		require.NotContains(t, []Section{SectionMessageBuffer, SectionPageTables}, s)
+	}
+}
+
 // TestReaderNotesDamaged: the dump opens whatever its notes are.
 func TestReaderNotesDamaged(t *testing.T) {
 	t.Parallel()
