@@ -17,14 +17,12 @@ const (
 func (d *Dumper) WriteTo(w io.Writer) (int64, error) {
 	var written int64
 	for d.offset < d.Size() {
-		p := d.lent()
+		p, gather := d.lent()
 		if p == nil {
 			if d.buffer == nil {
 				d.buffer = make([]byte, streamBuffer)
 			}
-			// End at a multiple of the buffer, so that a resumed stream comes
-			// back into step and pages are not read in two parts.
-			n, _ := d.ReadAt(d.buffer[:streamBuffer-d.offset%streamBuffer], d.offset)
+			n, _ := d.ReadAt(d.buffer[:gather], d.offset)
 			p = d.buffer[:n]
 		}
 		n, err := w.Write(p)
@@ -41,24 +39,34 @@ func (d *Dumper) WriteTo(w io.Writer) (int64, error) {
 	return written, nil
 }
 
-// lent is the dump from the offset on as memory that is lent, or nil.
-func (d *Dumper) lent() []byte {
-	e := d.layout.Sections[SectionPages]
-	if d.viewer == nil || d.offset < e.Offset || (d.offset-e.Offset)%d.layout.PageSize != 0 {
-		return nil
+// lent is the dump from the offset on as memory that is lent. Where there is
+// none, or not enough in a row, it is nil, and gather says how much to read
+// into the buffer: up to where there is.
+func (d *Dumper) lent() (p []byte, gather int64) {
+	size := d.layout.PageSize
+	// End at a multiple of the buffer, so that a resumed stream comes back into
+	// step and pages are not read in two parts.
+	gather = streamBuffer - d.offset%streamBuffer
+	inside := d.offset - d.layout.PageOffset(0)
+	if d.viewer == nil || inside < 0 || inside%size != 0 {
+		return nil, gather
 	}
-	rank := uint64((d.offset - e.Offset) / d.layout.PageSize)
+	rank := uint64(inside / size)
 	bit, ok := d.bitmap.Select(rank)
-	if !ok {
-		return nil
+	for before := int64(0); ok && before < gather; {
+		at, n := d.run(bit, lentLimit/uint64(size))
+		if n >= lentPages {
+			switch v := d.view(at, n, &d.failures); {
+			case v == nil:
+			case before > 0:
+				return nil, before
+			default:
+				d.covered(rank, rank+n)
+				return v, 0
+			}
+		}
+		before += int64(n) * size
+		bit, ok = d.bitmap.Next(bit + n)
 	}
-	at, n := d.run(bit, lentLimit/uint64(d.layout.PageSize))
-	if n < lentPages {
-		return nil
-	}
-	v := d.view(at, n, &d.failures)
-	if v != nil {
-		d.covered(rank, rank+n)
-	}
-	return v
+	return nil, gather
 }
