@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"syscall"
 
-	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
@@ -75,8 +74,15 @@ func Free() (physmem.Ranges, error) {
 // It does not enter the page bitmap. ErrInUse: not all of it is free.
 func Reserve(r physmem.Range) error { return rangeCall("reserve", callTake, r, 0) }
 
-// Release gives memory of Reserve, Allocate or a module to the allocator.
-func Release(r physmem.Range) error { return rangeCall("release", callGive, r, 0) }
+// Release gives memory of Reserve, Allocate or a whole module to the allocator.
+func Release(r physmem.Range) error {
+	for _, m := range k.facts.modules[:k.facts.moduleCount] {
+		if uintptr(r.Start) == m.start && uintptr(r.End) == m.end {
+			return rangeCall("release", callGive, r.AlignOutward(pageSize), 0)
+		}
+	}
+	return rangeCall("release", callGive, r, 0)
+}
 
 // Allocate takes size bytes of contiguous memory, in whole pages, at a multiple
 // of alignment, a power of two. It is in the page bitmap: part of a dump.
@@ -120,6 +126,9 @@ func MapDevice(r physmem.Range) (uintptr, error) {
 	return a, nil
 }
 
+// UnmapIdentity undoes MapIdentity.
+func UnmapIdentity(r physmem.Range) error { return rangeCall("unmap identity", callNoIdentity, r, 0) }
+
 // Enter leaves for good: ring 0 jumps to a physical address that MapIdentity has
 // made executable, with RDI the argument, interrupts off, on the kernel's tables.
 func Enter(p physmem.Address, argument uint64) error {
@@ -146,62 +155,4 @@ func end(how uintptr) error {
 func SetConsole(on bool) error {
 	_, err := call(callSilent, flag(!on), 0, 0, 0)
 	return err
-}
-
-// OnPanic sets what is done when the kernel panics; the zero handler is to
-// print and reset.
-func OnPanic(h PanicHandler) error {
-	if !Running() {
-		return ErrNotRunning
-	}
-	top := func(r physmem.Range, own uintptr) uintptr {
-		if r.IsEmpty() {
-			return addressOf(&control) + own
-		}
-		return virtual(uintptr(r.End))
-	}
-	k.panicOnNMI, k.panic.handled = 0, 0
-	panicHandler = h.Run
-	k.panic.handled = flag(h.Run != nil)
-	_, err := call(callPanicStack, top(h.Stack, controlPanicStack), top(h.NMIStack, controlNMI),
-		top(h.DoubleFaultStack, controlDoubleFault), top(h.MachineCheckStack, controlMachineCheck))
-	k.panicOnNMI = flag(h.NMI)
-	return err
-}
-
-// Panic panics with a message, the registers being the caller's.
-func Panic(message string) {
-	if Running() {
-		_, _ = call(callPanic, stringAddress(message), uintptr(len(message)), 0, 0)
-	}
-	panic(message)
-}
-
-// Facts is what a dump of this host needs.
-func Facts() (HostFacts, error) {
-	if !Running() {
-		return HostFacts{}, ErrNotRunning
-	}
-	f := &k.frames
-	set := physmem.Address(f.setBytes())
-	region := func(start uintptr, length physmem.Address) handoff.Region {
-		s := physmem.Address(start)
-		return handoff.Region{Length: uint64(length), Extents: []physmem.Range{{Start: s, End: s + physmem.Address(roundUp(uintptr(length)))}}}
-	}
-	h := HostFacts{
-		Host: handoff.Host{
-			PageSize: pageSize, CPUs: 1,
-			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
-			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + f.ranges[2*f.count-1]),
-			Architecture: "amd64",
-		},
-		Root:   physmem.Address(k.root),
-		Levels: int(k.levels),
-	}
-	if f.used != 0 {
-		h.Bitmap = region(f.used-k.directMap, set)
-		h.DumpAvail = region(k.dumpAvailable-k.directMap, pageSize)
-		h.MessageBuffer = region(k.message.physical, messageRing)
-	}
-	return h, nil
 }

@@ -2,7 +2,10 @@
 
 package kernel
 
-import "github.com/seed64aab995/rescuekernel/physmem"
+import (
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
 
 // On this platform programs only ever run under an operating system: see the
 // functions of linux/amd64 for what they do in the kernel.
@@ -46,14 +49,17 @@ func Halt() error { return ErrNotRunning }
 // SetConsole returns ErrNotRunning here.
 func SetConsole(bool) error { return ErrNotRunning }
 
+// UnmapIdentity returns ErrNotRunning here.
+func UnmapIdentity(physmem.Range) error { return ErrNotRunning }
+
 // OnPanic returns ErrNotRunning here.
-func OnPanic(PanicHandler) error { return ErrNotRunning }
+func OnPanic(handoff.PanicHandler) error { return ErrNotRunning }
 
 // Panic panics.
 func Panic(message string) { panic(message) }
 
 // Facts returns ErrNotRunning here.
-func Facts() (HostFacts, error) { return HostFacts{}, ErrNotRunning }
+func Facts() (handoff.HostFacts, error) { return handoff.HostFacts{}, ErrNotRunning }
 
 // Boot returns ErrNotRunning here.
 func Boot() (BootInfo, error) { return BootInfo{}, ErrNotRunning }

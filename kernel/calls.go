@@ -20,6 +20,7 @@ const (
 	callPanicStack = callFirst + 8 // top; tops of the stacks of NMI, #DF, #MC
 	callAllocate   = callFirst + 9 // bytes, alignment: contiguous frames
 	callSilent     = callFirst + 10
+	callNoIdentity = callFirst + 11 // physical start, end
 )
 
 // Ends of callEnd.
@@ -54,6 +55,8 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		return mapDevice(a0, a1)
 	case callIdentity:
 		return mapIdentity(a0, a1, a2 != 0)
+	case callNoIdentity:
+		return unmapIdentity(a0, a1)
 	case callEnd:
 		switch a0 {
 		case endPowerOff:

@@ -75,6 +75,7 @@ ring0:
 	RDMSR
 	ORL	$(1<<0|1<<11), AX
 	WRMSR
+	MOVQ	AX, ·k+kernelState_efer(SB)
 	// CR4: PAE, MCE, OSFXSR, OSXMMEXCPT, OSXSAVE where there is XSAVE; of what
 	// was there only LA57 and VMXE stay (SDM 3A 2.5).
 	MOVL	$1, AX
@@ -96,6 +97,7 @@ ring0:
 	MOVL	$7, AX // and AVX
 noAVX:
 	BYTE	$0x0f; BYTE $0x01; BYTE $0xd1 // XSETBV
+	MOVQ	AX, ·k+kernelState_xcr0(SB)
 	JMP	control0
 noXSAVE:
 	MOVQ	AX, CR4

@@ -93,3 +93,8 @@ func Calls() map[int]int {
 	}
 	return calls
 }
+
+// buildID is the GNU build ID of this program.
+func buildID() string {
+	return gnuBuildID(bytesAt(header(handoff.OffsetLinkBase), pageSize))
+}

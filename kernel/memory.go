@@ -186,16 +186,19 @@ func mapPages(p, address uintptr, a *area) bool {
 	return true
 }
 
-// faultBlock is how many pages one fault makes: fewer when memory gets short.
+// faultBlock is how many pages one fault makes: fewer where memory is short, or
+// gets so. A fault takes some ten times as long as a page more.
 //
 //go:nosplit
 func faultBlock() uintptr {
-	switch left, total := k.frames.left, k.framesAtStart; {
-	case left > total/2:
+	const small = 16 << 20 / pageSize
+	left, total := k.frames.left, k.framesAtStart
+	switch {
+	case left > total/2 && total > small:
 		return 8
-	case left > total/4:
+	case left > total/2:
 		return 4
-	case left > 64:
+	case left > total/4:
 		return 2
 	}
 	return 1

@@ -261,6 +261,22 @@ func mapIdentity(start, end uintptr, executable bool) uintptr {
 	return 0
 }
 
+// unmapIdentity undoes mapIdentity.
+//
+//go:nosplit
+func unmapIdentity(start, end uintptr) uintptr {
+	if end <= start || end > k.directMap {
+		return errnoInvalid
+	}
+	for a := start &^ (pageSize - 1); a < end; a += pageSize {
+		if p := leaf(a, false); p != 0 {
+			store64(p, 0)
+		}
+	}
+	flush()
+	return 0
+}
+
 // setStacks replaces the stacks of panics: the panic routine's and those of NMI,
 // #DF and #MC. The TSS is read-only, so its pages are opened for the moment.
 //

@@ -4,18 +4,21 @@ package kernel
 
 import (
 	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
 // panicState is what the panic routine works on; it is filled before the
 // switch to the panic stack.
 type panicState struct {
-	context PanicContext
-	depth   uintptr
-	handled uintptr // panicHandler is set; it lies in .bss, which may not be mapped
+	context   handoff.PanicContext
+	depth     uintptr
+	handled   uintptr // panicRun is set; it lies in .bss, which may not be mapped
+	block     uintptr // what panicRun is called with
+	panicArea uintptr
 }
 
-// panicHandler is the program's hook.
-var panicHandler func(*PanicContext)
+// panicRun is the handler's routine.
+var panicRun func(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address
 
 //go:nosplit
 func setMessage(s string) {
@@ -27,7 +30,7 @@ func setMessage(s string) {
 //go:nosplit
 func addMessage(p, n uintptr) {
 	c := &k.panic.context
-	for i := uintptr(0); i < n && c.MessageLength < MaxPanicMessage; i++ {
+	for i := uintptr(0); i < n && c.MessageLength < handoff.MaxPanicMessage; i++ {
 		*element(&c.Message[0], uintptr(c.MessageLength)) = load8(p + i)
 		c.MessageLength++
 	}
@@ -46,11 +49,12 @@ func panicThread(t *thread, reason handoff.Reason, code uintptr, message string)
 //
 //go:nosplit
 func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
+	k.panicTicks = ticks()
 	c := &k.panic.context
 	c.Reason = reason
 	c.ExitCode = uint64(code)
 	c.Vector, c.ErrorCode, c.FaultAddress = 0, 0, 0
-	threadRegisters(&c.Registers, t)
+	threadState(c, t)
 	enterPanic()
 }
 
@@ -59,8 +63,13 @@ func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
 //
 //go:nosplit
 func enterPanic() {
+	c := &k.panic.context
 	k.panic.depth++
-	k.panic.context.Depth = uint32(k.panic.depth)
+	c.Depth = uint32(k.panic.depth)
+	c.CPU = uint32(k.cpu)
+	c.Entered = uint64(k.panicTicks)
+	c.Root = uint64(k.root)
+	c.MessageBuffer = uint64(k.message.written)
 	if k.panic.depth > 2 {
 		resetMachine()
 	}
@@ -73,7 +82,9 @@ func enterPanic() {
 //go:nosplit
 func runPanic() {
 	if k.panic.handled != 0 {
-		panicHandler(&k.panic.context)
+		if to := panicRun(&k.panic.context, k.panic.block, k.panic.panicArea); to != 0 {
+			gate(gateEnter, uint64(to))
+		}
 	}
 	describePanic()
 	resetMachine()

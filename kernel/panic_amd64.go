@@ -2,51 +2,129 @@
 
 package kernel
 
-import "github.com/seed64aab995/rescuekernel/handoff"
+import (
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+)
 
 func onPanicStack()
 
 //go:nosplit
 func savedAt(saved uintptr) *savedRegisters { return pointer[savedRegisters](saved) }
 
-// threadRegisters fills in what a thread at a system call has.
+// putState is where word i of the general registers goes, in the order of their
+// encoding, or whatever else machdep/amd64's wire layout has at an offset.
 //
 //go:nosplit
-func threadRegisters(r *Registers, t *thread) {
-	g := &t.registers
-	r.RAX, r.RBX, r.RCX, r.RDX = uint64(g.ax), uint64(g.bx), uint64(g.ip), uint64(g.dx)
-	r.RSI, r.RDI, r.RBP, r.RSP = uint64(g.si), uint64(g.di), uint64(g.bp), uint64(g.sp)
-	r.R8, r.R9, r.R10, r.R11 = uint64(g.r8), uint64(g.r9), uint64(g.r10), 2
-	r.R12, r.R13, r.R14, r.R15 = uint64(g.r12), uint64(g.r13), uint64(g.r14), uint64(g.r15)
-	r.RIP, r.RFLAGS, r.CS, r.SS = uint64(g.ip), 2, userCode, userData
-	systemRegisters(r)
+func putState(c *handoff.PanicContext, offset, v uintptr) {
+	store64(addressOf(&c.State)+offset, v)
 }
 
 //go:nosplit
-func systemRegisters(r *Registers) {
-	r.FSBase = uint64(k.fsBase)
-	r.CR0, r.CR2, r.CR3, r.CR4 = uint64(k.cr0), uint64(k.faultAddress), uint64(k.root), uint64(k.cr4)
+func putGeneral(c *handoff.PanicContext, register, v uintptr) {
+	putState(c, amd64.StateOffsetGeneral+8*register, v)
+}
+
+// General registers in the order of their encoding (SDM 2A table 3-1).
+const (
+	numberAX = iota
+	numberCX
+	numberDX
+	numberBX
+	numberSP
+	numberBP
+	numberSI
+	numberDI
+	number8
+)
+
+// threadState fills in what a thread at a system call has. RCX and R11 are lost
+// to SYSCALL.
+//
+//go:nosplit
+func threadState(c *handoff.PanicContext, t *thread) {
+	g := &t.registers
+	putGeneral(c, numberAX, g.ax)
+	putGeneral(c, numberCX, g.ip)
+	putGeneral(c, numberDX, g.dx)
+	putGeneral(c, numberBX, g.bx)
+	putGeneral(c, numberSP, g.sp)
+	putGeneral(c, numberBP, g.bp)
+	putGeneral(c, numberSI, g.si)
+	putGeneral(c, numberDI, g.di)
+	putGeneral(c, number8, g.r8)
+	putGeneral(c, number8+1, g.r9)
+	putGeneral(c, number8+2, g.r10)
+	putGeneral(c, number8+3, 2)
+	putGeneral(c, number8+4, g.r12)
+	putGeneral(c, number8+5, g.r13)
+	putGeneral(c, number8+6, g.r14)
+	putGeneral(c, number8+7, g.r15)
+	putSystem(c, g.ip, 2, userCode, userData)
+	c.PC, c.Stack = uint64(g.ip), uint64(g.sp)
+}
+
+// putSystem fills in what is not in the general registers.
+//
+//go:nosplit
+func putSystem(c *handoff.PanicContext, ip, flags, cs, ss uintptr) {
+	const valid = amd64.StateGeneral | amd64.StateSegments | amd64.StateControl | amd64.StateTables | amd64.StateExtended
+	at := addressOf(&c.State)
+	store32(at+amd64.StateOffsetVersion, amd64.StateVersion)
+	store32(at+amd64.StateOffsetValid, uint32(valid))
+	putState(c, amd64.StateOffsetRIP, ip)
+	putState(c, amd64.StateOffsetRFLAGS, flags)
+	putState(c, amd64.StateOffsetSelectors, cs&0xffff|ss&0xffff<<16)
+	putState(c, amd64.StateOffsetSelectors+8, taskSelector<<32)
+	putState(c, amd64.StateOffsetFSBase, k.fsBase)
+	putState(c, amd64.StateOffsetCR0, k.cr0)
+	putState(c, amd64.StateOffsetCR2, k.faultAddress)
+	putState(c, amd64.StateOffsetCR3, k.root)
+	putState(c, amd64.StateOffsetCR4, k.cr4)
+	putState(c, amd64.StateOffsetEFER, k.efer)
+	putState(c, amd64.StateOffsetXCR0, k.xcr0)
+	putState(c, amd64.StateOffsetGDTBase, addressOf(&control)+controlGDT)
+	putState(c, amd64.StateOffsetIDTBase, addressOf(&control)+controlIDT)
+	store32(at+amd64.StateOffsetGDTLimit, 0x47|(16*vectorCount-1)<<16)
+	c.StateLength = amd64.StateSize
 }
 
 // panicTrap panics with the registers of a trapped context: those at saved,
-// and the trap frame.
+// and the trap frame. It does not return.
 //
 //go:nosplit
 func panicTrap(saved uintptr, reason handoff.Reason, message string) {
+	k.panicTicks = ticks()
 	setMessage(message)
 	c := &k.panic.context
 	frame := pointer[trapFrame](k.trapFrame)
 	c.Reason = reason
 	c.Vector, c.ErrorCode, c.FaultAddress = uint64(frame.vector), uint64(frame.code), uint64(k.faultAddress)
 	c.ExitCode = 0
-	r, s := &c.Registers, savedAt(saved)
-	r.RAX, r.RBX, r.RCX, r.RDX = uint64(s.ax), uint64(s.bx), uint64(s.cx), uint64(s.dx)
-	r.RSI, r.RDI, r.RBP, r.RSP = uint64(s.si), uint64(s.di), uint64(s.bp), uint64(frame.sp)
-	r.R8, r.R9, r.R10, r.R11 = uint64(s.r8), uint64(s.r9), uint64(s.r10), uint64(s.r11)
-	r.R12, r.R13, r.R14, r.R15 = uint64(s.r12), uint64(s.r13), uint64(s.r14), uint64(s.r15)
-	r.RIP, r.RFLAGS, r.CS, r.SS = uint64(frame.ip), uint64(frame.flags), uint64(frame.cs), uint64(frame.ss)
-	systemRegisters(r)
+	trapState(c, savedAt(saved), frame)
 	enterPanic()
+}
+
+//go:nosplit
+func trapState(c *handoff.PanicContext, s *savedRegisters, frame *trapFrame) {
+	putGeneral(c, numberAX, s.ax)
+	putGeneral(c, numberCX, s.cx)
+	putGeneral(c, numberDX, s.dx)
+	putGeneral(c, numberBX, s.bx)
+	putGeneral(c, numberSP, frame.sp)
+	putGeneral(c, numberBP, s.bp)
+	putGeneral(c, numberSI, s.si)
+	putGeneral(c, numberDI, s.di)
+	putGeneral(c, number8, s.r8)
+	putGeneral(c, number8+1, s.r9)
+	putGeneral(c, number8+2, s.r10)
+	putGeneral(c, number8+3, s.r11)
+	putGeneral(c, number8+4, s.r12)
+	putGeneral(c, number8+5, s.r13)
+	putGeneral(c, number8+6, s.r14)
+	putGeneral(c, number8+7, s.r15)
+	putSystem(c, frame.ip, frame.flags, frame.cs, frame.ss)
+	c.PC, c.Stack = uint64(frame.ip), uint64(frame.sp)
 }
 
 // handleFatal runs on the panic stack for #DF, #MC and the NMI that panics.
@@ -70,17 +148,15 @@ func printRegister(name string, v uint64) {
 }
 
 //go:nosplit
-func printRegisters(c *PanicContext) {
-	r := &c.Registers
+func printRegisters(c *handoff.PanicContext) {
 	printRegister("kernel: vector ", c.Vector)
 	printRegister(" error ", c.ErrorCode)
-	printRegister(" cr2 ", r.CR2)
-	printRegister(" rip ", r.RIP)
-	printRegister(" rsp ", r.RSP)
-	printRegister(" rbp ", r.RBP)
-	printRegister(" cs ", r.CS)
-	printRegister(" cr3 ", r.CR3)
-	printRegister(" fs ", r.FSBase)
+	printRegister(" cr2 ", c.FaultAddress)
+	printRegister(" rip ", c.PC)
+	printRegister(" rsp ", c.Stack)
+	printRegister(" rbp ", uint64(load64(addressOf(&c.State)+amd64.StateOffsetGeneral+8*numberBP)))
+	printRegister(" cr3 ", c.Root)
+	printRegister(" fs ", uint64(k.fsBase))
 	print("\n")
 }
 

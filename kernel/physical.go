@@ -23,19 +23,15 @@ func Memory() (*PhysicalMemory, error) {
 	if !Running() {
 		return nil, ErrNotRunning
 	}
-	f := &k.frames
-	var ranges []physmem.Range
-	for i := uintptr(0); i < f.count; i++ {
-		ranges = append(ranges, physmem.Range{Start: physmem.Address(f.ranges[2*i]), End: physmem.Address(f.ranges[2*i+1])})
-	}
+	ranges := ramRanges()
 	if handoff.Role(k.role) == handoff.RoleRescue {
 		b, err := handoff.Parse(bytesAt(k.block, uintptr(load32(k.block+handoff.OffsetTotalLength))))
 		if err != nil {
 			return nil, fmt.Errorf("physical memory: %w", err)
 		}
-		ranges = append(ranges, b.Memory...)
+		ranges = ranges.Union(physmem.NewRanges(b.Memory...))
 	}
-	return &PhysicalMemory{physmem.NewRanges(ranges...)}, nil
+	return &PhysicalMemory{ranges}, nil
 }
 
 // Ranges is where there is memory.

@@ -134,6 +134,8 @@ func initProcessor() {
 		k.levels = 5
 	}
 	k.root &^= 0xfff
+	_, b, _, _ := cpuid(1, 0)
+	k.cpu = uintptr(b >> 24)
 }
 
 //go:nosplit
@@ -147,3 +149,13 @@ func (r *registers) repeat() { r.ip -= 2 }
 
 // epollDataOffset is where struct epoll_event, packed here, has its data.
 const epollDataOffset = 4
+
+// hasGigabytePages reports whether the CPU has leaves of 1 GiB (CPUID 80000001H
+// EDX[26]).
+func hasGigabytePages() bool {
+	if most, _, _, _ := cpuid(0x80000000, 0); most < 0x80000001 {
+		return false
+	}
+	_, _, _, d := cpuid(0x80000001, 0)
+	return d>>26&1 != 0
+}

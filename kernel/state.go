@@ -16,6 +16,7 @@ type kernelState struct {
 	root          uintptr // physical address of the top page table
 	entryCR4      uintptr
 	cr0, cr4      uintptr
+	efer, xcr0    uintptr
 	fsBase        uintptr
 	returnAddress uintptr // of the system call being entered
 	scratch       uintptr
@@ -29,6 +30,8 @@ type kernelState struct {
 	startStack uintptr // RSP for the runtime's entry
 
 	role        uintptr // handoff.Role
+	cpu         uintptr // APIC ID
+	panicTicks  uintptr // when the panic path began
 	levels      uintptr // of the page tables
 	directMap   uintptr // virtual address of physical address 0
 	window      uintptr // the kernel window: [window, windowEnd)

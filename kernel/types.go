@@ -73,34 +73,3 @@ type Statistics struct {
 	ConsoleLost   uint64 // bytes that the serial line did not take in time
 	MessageBuffer uint64 // bytes ever written to the message buffer
 }
-
-// PanicHandler is what a program does when the kernel panics.
-type PanicHandler struct {
-	// Run is called on the panic stack, in ring 3, once for a panic and once more
-	// for a panic on its own path (Depth 2). It and all that it calls must be
-	// nosplit, allocate nothing, take no locks and touch only memory that is
-	// mapped. If it returns, the kernel prints the context and resets.
-	Run func(*PanicContext)
-
-	// Stack is what Run runs on; the others are those of NMI, double fault and
-	// machine check, of at least 512 bytes. Physical memory, used through the
-	// direct map; an empty range stands for a stack in the kernel's image.
-	Stack             physmem.Range
-	NMIStack          physmem.Range
-	DoubleFaultStack  physmem.Range
-	MachineCheckStack physmem.Range
-
-	// NMI makes a non-maskable interrupt a panic. Otherwise they are counted.
-	NMI bool
-}
-
-// HostFacts is what a dump of this host needs: parameters for package rescue.
-// The regions are physical and do not move while the kernel runs.
-type HostFacts struct {
-	Host          handoff.Host
-	Root          physmem.Address // of the page tables
-	Levels        int
-	DumpAvail     handoff.Region
-	Bitmap        handoff.Region
-	MessageBuffer handoff.Region
-}

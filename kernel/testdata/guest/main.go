@@ -35,10 +35,16 @@ var scenarios = map[string]func(arguments []string){
 	"input":     input,
 	"figures":   figures,
 	"touch":     touch,
+	"arm":       arm,
 }
 
 func main() {
 	entered := kernel.SinceEntry()
+	if os.Args[0] == "rescue" {
+		mainTime = time.Duration(entered)
+		rescued()
+		return
+	}
 	if len(os.Args) < 2 || scenarios[os.Args[1]] == nil {
 		fmt.Println("usage: guest scenario")
 		os.Exit(64)

@@ -72,7 +72,7 @@ func protect(arguments []string) {
 }
 
 //go:nosplit
-func onPanic(c *kernel.PanicContext) {
+func onPanic(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address {
 	if c.Depth == 2 {
 		kernel.Out8(0xf4, byte(c.Reason)|0x80)
 	}
@@ -80,6 +80,7 @@ func onPanic(c *kernel.PanicContext) {
 		poke(0x1234_5678_9000)
 	}
 	kernel.Out8(0xf4, byte(c.Reason))
+	return 0
 }
 
 var nested bool
@@ -88,7 +89,7 @@ var nested bool
 // panics in the way of its argument.
 func hook(arguments []string) {
 	stack := must(kernel.Allocate(16<<10, 4096))
-	check(kernel.OnPanic(kernel.PanicHandler{Run: onPanic, Stack: stack, NMI: true}) == nil, "hook")
+	check(kernel.OnPanic(handoff.PanicHandler{Run: onPanic, Stack: stack, NMI: true}) == nil, "hook")
 	if len(arguments) > 1 {
 		nested = true
 	}

@@ -1,0 +1,137 @@
+//go:build linux && amd64
+
+package kernel
+
+import (
+	"runtime"
+	"unsafe"
+
+	"syscall"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
+
+// OnPanic sets what is done when the kernel panics; the zero handler is to
+// print and reset. Ranges of stacks are used through the direct map; those of
+// NMI, double fault and machine check need 512 bytes.
+func OnPanic(h handoff.PanicHandler) error {
+	if !Running() {
+		return ErrNotRunning
+	}
+	top := func(r physmem.Range, own uintptr) uintptr {
+		if r.IsEmpty() {
+			return addressOf(&control) + own
+		}
+		return virtual(uintptr(r.End))
+	}
+	k.panicOnNMI, k.panic.handled = 0, 0
+	panicRun = h.Run
+	k.panic.block, k.panic.panicArea = h.Block, h.PanicArea
+	k.panic.handled = flag(h.Run != nil)
+	_, err := call(callPanicStack, top(h.Stack, controlPanicStack), top(h.NMIStack, controlNMI),
+		top(h.DoubleFaultStack, controlDoubleFault), top(h.MachineCheckStack, controlMachineCheck))
+	k.panicOnNMI = flag(h.NMI)
+	return err
+}
+
+// Panic panics with a message, the registers being the caller's.
+func Panic(message string) {
+	if Running() {
+		_, _ = call(callPanic, stringAddress(message), uintptr(len(message)), 0, 0)
+	}
+	panic(message)
+}
+
+// Facts is what a dump of this host needs. The regions are physical and do not
+// move while the kernel runs.
+func Facts() (handoff.HostFacts, error) {
+	if !Running() {
+		return handoff.HostFacts{}, ErrNotRunning
+	}
+	free, err := Free()
+	if err != nil {
+		return handoff.HostFacts{}, err
+	}
+	memory, err := memoryMap()
+	if err != nil {
+		return handoff.HostFacts{}, err
+	}
+	f := handoff.HostFacts{
+		Architecture: handoff.AMD64,
+		Host: handoff.Host{
+			PageSize: pageSize, CPUs: 1, Name: "rescuekernel", Version: runtime.Version(), BuildID: buildID(),
+			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
+			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + k.frames.ranges[2*k.frames.count-1]),
+			Architecture: "amd64",
+		},
+		Map:           memory,
+		Used:          memory.RAM().Minus(free),
+		Root:          physmem.Address(k.root),
+		PagingLevels:  int(k.levels),
+		GigabytePages: hasGigabytePages(),
+		ACPI:          physmem.Address(k.facts.rsdp),
+	}
+	f.Clock = clockNow()
+	_, _, _ = syscall.RawSyscall(callRandom, uintptr(unsafe.Pointer(&f.Seed)), unsafe.Sizeof(f.Seed), 0)
+	hostRegions(&f)
+	return f, nil
+}
+
+// hostRegions fills in what a host, and no rescue program, keeps.
+func hostRegions(f *handoff.HostFacts) {
+	if k.frames.used == 0 {
+		return
+	}
+	region := func(start, length uintptr) handoff.Region {
+		s := physmem.Address(start)
+		return handoff.Region{Length: uint64(length), Extents: []physmem.Range{{Start: s, End: s + physmem.Address(roundUp(length))}}}
+	}
+	f.Bitmap = region(k.frames.used-k.directMap, k.frames.setBytes())
+	f.DumpAvail = region(k.dumpAvailable-k.directMap, pageSize)
+	f.MessageBuffer = region(k.message.physical, messageRing)
+}
+
+// memoryMap is the firmware's map without what contradicts it: RAM is what the
+// allocator took for RAM.
+func memoryMap() (physmem.MemoryMap, error) {
+	types := map[uintptr]physmem.MemoryType{
+		3: physmem.MemoryACPIReclaimable, 4: physmem.MemoryACPINVS, 5: physmem.MemoryUnusable, 7: physmem.MemoryPersistent,
+	}
+	ram := ramRanges()
+	var regions []physmem.Region
+	for _, r := range ram {
+		regions = append(regions, physmem.Region{Range: r, Type: physmem.MemoryRAM})
+	}
+	for _, e := range k.facts.memory[:k.facts.mapCount] {
+		if e.kind == e820RAM || e.end > uintptr(physmem.MaxAddress) {
+			continue
+		}
+		rest := physmem.NewRanges(physmem.Range{Start: physmem.Address(e.start), End: physmem.Address(e.end)}).Minus(ram)
+		for _, r := range rest {
+			regions = append(regions, physmem.Region{Range: r, Type: types[e.kind]})
+		}
+		ram = ram.Union(rest)
+	}
+	return physmem.NewMemoryMap(regions...)
+}
+
+// ramRanges is the RAM that the allocator runs over.
+func ramRanges() physmem.Ranges {
+	f := &k.frames
+	var ranges []physmem.Range
+	for i := uintptr(0); i < f.count; i++ {
+		ranges = append(ranges, physmem.Range{Start: physmem.Address(f.ranges[2*i]), End: physmem.Address(f.ranges[2*i+1])})
+	}
+	return physmem.NewRanges(ranges...)
+}
+
+// clockNow relates the counter to the time of day.
+func clockNow() handoff.Clock {
+	now := ticks()
+	since := now - k.clockBase
+	return handoff.Clock{
+		Kilohertz: uint64(k.kilohertz), Counter: uint64(now),
+		Wall: int64(k.wallClock + since>>24*k.clockScale + since&0xffffff*k.clockScale>>24),
+	}
+}
