@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/stretchr/testify/require"
 )
@@ -293,4 +294,18 @@ func TestNotesRegisters(t *testing.T) {
 	require.ErrorContains(t, err, "CPU 2")
 	_, err = again.CPUs[2].AMD64()
 	require.ErrorIs(t, err, ErrUnsupported)
+	_, err = again.CPUs[0].ARM64()
+	require.ErrorIs(t, err, ErrUnsupported)
+
+	arm := &arm64.CPUState{Valid: arm64.StateGeneral, PC: 0x4444, SP: 0x5555}
+	arm.X[3] = 0x6666
+	wire, err = arm.AppendBinary(nil)
+	require.NoError(t, err)
+	c := CPUNote{Architecture: ARM64, State: wire}
+	decoded, err := c.ARM64()
+	require.NoError(t, err)
+	require.Equal(t, arm, decoded)
+	c.State = nil
+	_, err = c.ARM64()
+	require.Error(t, err)
 }
