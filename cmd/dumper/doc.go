@@ -12,6 +12,9 @@
 //	dumper regs vmcore                       registers of the CPUs
 //	dumper bt -k kernel vmcore               the calls that led to the crash
 //	dumper verify vmcore                     is it whole and sound
+//	dumper convert --to elf vmcore OUT       for gdb and others; and to compress
+//	dumper map -o memory.png vmcore          a picture of physical memory
+//	dumper save --dir /var/crash DEVICE      from a dump device, as savecore does
 //
 // Every command has long help with examples: dumper help COMMAND.
 //
@@ -22,10 +25,16 @@
 //
 // # Files
 //
-// FILE is opened read-only; no command but save --clear ever writes to one. It
-// may be - for standard input: a regular file there is read in place, anything
-// else is first copied to a temporary file of at most --spool-limit bytes, which
-// is removed at the end.
+// FILE is a dump, plain or in gzip or zstd, or the device or image of one that
+// it was dumped to, or any of these in another; what it is is told by its
+// content. An encrypted dump needs --private-key, and one that savecore has
+// saved key.N, which is looked for beside vmcore_encrypted.N (--key-block).
+//
+// FILE is opened read-only: no command but save --clear writes to what it reads.
+// It may be - for standard input: a regular file there is read in place,
+// anything else is kept in memory and, beyond 64 MiB, in a temporary file, which
+// is removed at the end. The same goes for compressed dumps that cannot be read
+// at random. --spool-limit bounds it, at 64 GiB unless it says otherwise.
 //
 // # Output
 //
