@@ -46,8 +46,8 @@ var zeroPage [PageSize]byte
 func CopyMemory(to physmem.Writer, from physmem.Reader, ranges physmem.Ranges) error {
 	buffer := make([]byte, copyChunk)
 	return chunks(ranges, func(r physmem.Range) error {
-		p := buffer[:r.Size()]
-		if _, err := from.ReadPhysical(p, r.Start); err != nil {
+		p, err := view(from, r, buffer)
+		if err != nil {
 			return err
 		}
 		for i := 0; i < len(p); i += PageSize {
@@ -63,17 +63,31 @@ func CopyMemory(to physmem.Writer, from physmem.Reader, ranges physmem.Ranges) e
 	})
 }
 
+// view gives the bytes of r, lent where memory lends them, read into buffer
+// elsewhere.
+func view(memory physmem.Reader, r physmem.Range, buffer []byte) ([]byte, error) {
+	if v, ok := memory.(physmem.Viewer); ok {
+		if p := v.ViewPhysical(r); p != nil {
+			return p, nil
+		}
+	}
+	p := buffer[:r.Size()]
+	_, err := memory.ReadPhysical(p, r.Start)
+	return p, err
+}
+
 // Changes compares two memories in ranges and gives the ranges where their
 // bytes differ, at most limit of them; 0 is no limit.
 func Changes(a, b physmem.Reader, ranges physmem.Ranges, limit int) (physmem.Ranges, error) {
 	var found []physmem.Range
 	one, two := make([]byte, copyChunk), make([]byte, copyChunk)
 	err := chunks(ranges, func(r physmem.Range) error {
-		p, q := one[:r.Size()], two[:r.Size()]
-		if _, err := a.ReadPhysical(p, r.Start); err != nil {
+		p, err := view(a, r, one)
+		if err != nil {
 			return err
 		}
-		if _, err := b.ReadPhysical(q, r.Start); err != nil {
+		q, err := view(b, r, two)
+		if err != nil {
 			return err
 		}
 		if limit == 0 || len(found) < limit {

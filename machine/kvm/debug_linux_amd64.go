@@ -2,7 +2,9 @@ package kvm
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -27,19 +29,20 @@ const (
 	resumeFlag = 1 << 16 // RFLAGS.RF (Intel SDM 3B 18.3.1.1)
 )
 
+// setDebug tells KVM what to stop at, if it was not told so already.
 func (c *vcpu) setDebug(d guestDebug) error {
+	if d == c.debug {
+		return nil
+	}
 	if _, err := gokvm.Ioctl(c.fd, ioctlSetGuestDebug, uintptr(unsafe.Pointer(&d))); err != nil {
 		return fmt.Errorf("set debug control of CPU %d: %w", c.index, err)
 	}
+	c.debug = d
 	return nil
 }
 
-// setBreakpoints breaks before the instructions at addresses, or clears all
-// breakpoints.
+// setBreakpoints breaks before the instructions at addresses.
 func (c *vcpu) setBreakpoints(addresses []uint64) error {
-	if len(addresses) == 0 {
-		return c.setDebug(guestDebug{})
-	}
 	d := guestDebug{Control: debugEnable | debugBreakpoints}
 	d.DebugReg[7] = dr7Fixed
 	for i, a := range addresses {
@@ -47,6 +50,46 @@ func (c *vcpu) setBreakpoints(addresses []uint64) error {
 		d.DebugReg[7] |= 2 << (2 * i) // G0 to G3; type and length 0: execution
 	}
 	return c.setDebug(d)
+}
+
+// stopDebugging takes steps and breakpoints off all CPUs.
+func (m *Machine) stopDebugging() error {
+	var errs []error
+	for _, c := range m.vm.cpus {
+		errs = append(errs, c.setDebug(guestDebug{}))
+	}
+	return errors.Join(errs...)
+}
+
+// step runs one CPU for one instruction, on the caller's thread: a CPU's own
+// thread would cost more than the instruction. Debug control stays set, for
+// the next step.
+func (m *Machine) step(ctx context.Context, c *vcpu) (*machine.Exit, error) {
+	if ctx.Err() != nil {
+		exit := machine.ContextExit(ctx)
+		return &exit, nil
+	}
+	if err := c.setDebug(guestDebug{Control: debugEnable | debugSingleStep}); err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c.stopping.Store(false)
+	c.setImmediateExit(0)
+	defer context.AfterFunc(ctx, c.stop)()
+	exit, err := c.run()
+	switch {
+	case err != nil:
+		return nil, err
+	case exit == nil:
+		exit := machine.ContextExit(ctx)
+		return &exit, nil
+	case exit.Reason == machine.Breakpoint:
+		exit.Reason = machine.Stepped
+	case exit.Reason == machine.Halted:
+		c.activity = machine.Waiting
+	}
+	return exit, nil
 }
 
 // pass lets CPUs that stand at a breakpoint execute the instruction there. In

@@ -137,10 +137,17 @@ func (m *Machine) Run(ctx context.Context) (machine.Exit, error) {
 	if m.closed {
 		return machine.Exit{}, machine.ErrClosed
 	}
+	if err := m.stopDebugging(); err != nil {
+		return m.finish(nil, err)
+	}
+	return m.finish(m.runToExit(ctx))
+}
+
+func (m *Machine) runToExit(ctx context.Context) (*machine.Exit, error) {
 	for {
 		exit, err := m.runOnce(ctx)
 		if exit != nil || err != nil {
-			return m.finish(exit, err)
+			return exit, err
 		}
 	}
 }
@@ -154,28 +161,22 @@ func (m *Machine) finish(exit *machine.Exit, err error) (machine.Exit, error) {
 
 // RunTo is Run with hardware breakpoints. On some hosts they work in ring 0
 // only.
-func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (exit machine.Exit, err error) {
+func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (machine.Exit, error) {
 	if m.closed {
 		return machine.Exit{}, machine.ErrClosed
 	}
 	if len(addresses) == 0 || len(addresses) > machine.MaxBreakpoints {
 		return machine.Exit{}, fmt.Errorf("kvm: %d breakpoints, not 1 to %d: %w", len(addresses), machine.MaxBreakpoints, machine.ErrUnsupported)
 	}
-	set := func(addresses []uint64) error {
-		var errs []error
-		for _, c := range m.vm.cpus {
-			errs = append(errs, c.setBreakpoints(addresses))
-		}
-		return errors.Join(errs...)
-	}
 	if exit, err := m.pass(ctx, addresses); exit != nil || err != nil {
 		return m.finish(exit, err)
 	}
-	defer func() { err = errors.Join(err, set(nil)) }()
-	if err := set(addresses); err != nil {
-		return machine.Exit{}, fmt.Errorf("kvm: %w", err)
+	for _, c := range m.vm.cpus {
+		if err := c.setBreakpoints(addresses); err != nil {
+			return m.finish(nil, err)
+		}
 	}
-	return m.Run(ctx)
+	return m.finish(m.runToExit(ctx))
 }
 
 // Step lets one CPU execute one instruction. On some hosts it works in ring 0
@@ -188,18 +189,7 @@ func (m *Machine) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 	if c.activity != machine.Running {
 		return machine.Exit{Reason: machine.Halted, CPU: cpu}, nil
 	}
-	if err := c.setDebug(guestDebug{Control: debugEnable | debugSingleStep}); err != nil {
-		return machine.Exit{}, fmt.Errorf("kvm: %w", err)
-	}
-	exit, err := m.runThese(ctx, []*vcpu{c}, nil)
-	if exit != nil && exit.Reason == machine.Breakpoint {
-		exit.Reason = machine.Stepped
-	}
-	exit2, err := m.finish(exit, errors.Join(err, c.setDebug(guestDebug{})))
-	if err == nil {
-		err = c.dropTrapFlag()
-	}
-	return exit2, err
+	return m.finish(m.step(ctx, c))
 }
 
 // NMI sends an NMI to a CPU.

@@ -27,7 +27,6 @@ var (
 
 const (
 	nmiPendingValid = 1 << 0 // KVM_VCPUEVENT_VALID_NMI_PENDING
-	trapFlag        = 1 << 8 // RFLAGS.TF
 )
 
 // State copies a CPU's registers.
@@ -260,17 +259,4 @@ func (c *vcpu) setActivity(s *machine.AMD64State) error {
 		return fmt.Errorf("activity: %w", err)
 	}
 	return nil
-}
-
-// dropTrapFlag clears the RFLAGS.TF that single steps of some KVMs leave.
-func (c *vcpu) dropTrapFlag() error {
-	regs, err := gokvm.GetRegs(c.fd)
-	if err != nil {
-		return fmt.Errorf("kvm: registers of CPU %d: %w", c.index, err)
-	}
-	if regs.RFLAGS&trapFlag == 0 {
-		return nil
-	}
-	regs.RFLAGS &^= trapFlag
-	return gokvm.SetRegs(c.fd, regs)
 }

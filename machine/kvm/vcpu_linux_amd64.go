@@ -29,7 +29,9 @@ type vcpu struct {
 	bus   *machine.Bus
 
 	jobs   chan func()
-	thread int
+	thread atomic.Int32 // that is in run, or will be
+
+	debug guestDebug // what KVM was told last
 
 	stopping atomic.Bool  // leave run at the next chance
 	nmis     atomic.Int32 // sent while it ran, not given to KVM yet
@@ -55,7 +57,6 @@ func newVCPU(vmFD uintptr, index, size int, bus *machine.Bus) (*vcpu, error) {
 func (c *vcpu) serve(vmFD uintptr, size int, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	c.thread = unix.Gettid()
 	started <- c.create(vmFD, size)
 	for job := range c.jobs {
 		job()
@@ -96,7 +97,7 @@ func (c *vcpu) setImmediateExit(on uint32) {
 // about to enter it. The signal is one that Go's runtime ignores.
 func (c *vcpu) interrupt() {
 	c.setImmediateExit(1)
-	_ = unix.Tgkill(unix.Getpid(), c.thread, unix.SIGURG)
+	_ = unix.Tgkill(unix.Getpid(), int(c.thread.Load()), unix.SIGURG)
 }
 
 // stop makes run return.
@@ -106,8 +107,9 @@ func (c *vcpu) stop() {
 }
 
 // run lets the CPU run until it stops itself or is stopped: then the exit is
-// nil. It is called by the CPU's thread.
+// nil. The thread that calls it must be locked to its goroutine.
 func (c *vcpu) run() (*machine.Exit, error) {
+	c.thread.Store(int32(unix.Gettid()))
 	for {
 		if err := c.deliverNMIs(); err != nil {
 			return nil, err
