@@ -291,6 +291,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	var out, errors bytes.Buffer
 	require.Equal(t, exitInterrupted, run(ctx, []string{"verify", dump}, strings.NewReader(""), &out, &errors))
+	require.Equal(t, "dumper: interrupted\n", errors.String())
 }
 
 // Every command has long help with examples, and completions come with cobra.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -33,18 +34,22 @@ var commands = []func(*program) *cobra.Command{
 }
 
 // run runs the program and returns its exit code.
-func run(ctx context.Context, args []string, in io.Reader, out, errors io.Writer) int {
-	p := &program{ctx: ctx, in: in, out: bufio.NewWriter(out), errors: errors, terminal: isTerminal(out)}
+func run(ctx context.Context, args []string, in io.Reader, out, messages io.Writer) int {
+	p := &program{ctx: ctx, in: in, out: bufio.NewWriter(out), errors: messages, terminal: isTerminal(out)}
 	root := newRoot(p)
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	root.SetIn(in)
 	root.SetOut(p.out)
-	root.SetErr(errors)
+	root.SetErr(messages)
 	err := root.ExecuteContext(ctx)
 	if flushErr := p.out.Flush(); err == nil && flushErr != nil {
 		err = fmt.Errorf("write: %w", &outputError{flushErr})
 	}
-	if err != nil && !isSilent(err) {
+	switch {
+	case err == nil || isSilent(err):
+	case err == context.Canceled:
+		p.warn("interrupted")
+	default:
 		p.warn("%v", err)
 	}
 	return exitCode(ctx, err)
