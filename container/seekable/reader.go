@@ -124,6 +124,20 @@ func (s *Reader) Size() int64 { return s.content }
 // Frames before the end may still be damaged.
 func (s *Reader) Complete() bool { return s.complete }
 
+// FileEnd is the offset in the file behind the last frame, or behind the seek
+// table of a file that has a valid one. Where a stream was cut on a disk, what
+// follows is not its own.
+func (s *Reader) FileEnd() int64 {
+	if s.tabled {
+		return s.size
+	}
+	if len(s.frames) == 0 {
+		return 0
+	}
+	last := &s.frames[len(s.frames)-1]
+	return last.offset + int64(last.compressedSize)
+}
+
 // HasSeekTable reports whether the seek table was used to open the file.
 func (s *Reader) HasSeekTable() bool { return s.tabled }
 

@@ -19,7 +19,7 @@ import (
 func small(t testing.TB) (content, file []byte) {
 	content = make([]byte, 40<<10+77)
 	r := rand.New(rand.NewSource(11))
-	for i := 0; i < 9<<10; i++ {
+	for i := 0; i < 5000; i++ {
 		content[i] = "abcdefghijklmnop"[r.Intn(1+i%3)]
 	}
 	r.Read(content[30<<10 : 30<<10+200])
@@ -44,6 +44,9 @@ func TestCutAtEveryByte(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, want, r.Size(), "cut at %d", n)
+		require.LessOrEqual(t, r.FileEnd(), int64(n))
+		last := r.Frame(r.Frames() - 1)
+		require.Equal(t, last.Offset+last.CompressedSize, r.FileEnd())
 		require.Equal(t, want, checkReadable(t, r, content))
 		require.NotEmpty(t, r.Damage())
 		_, err = r.ReadAt(make([]byte, 1), want)
