@@ -354,25 +354,6 @@ func TestBuilderDeterministic(t *testing.T) {
 	require.Equal(t, images[0], images[1])
 }
 
-func ExampleBuilder() {
-	memory := physmem.NewSparse(physmem.NewRanges(physmem.Range{Start: 0, End: 1 << 30}))
-	builder, err := amd64.NewBuilder(memory, &frames{0x10_0000, 0x20_0000}, amd64.Paging{PhysicalBits: 40})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	text := physmem.Range{Start: 0x40_0000, End: 0x40_3000}
-	fmt.Println(builder.Map(text, 0x5000_0041_1000, amd64.Execute|amd64.User, 0))
-	fmt.Println(builder.MapIdentity(physmem.Range{Start: 0, End: 1 << 30}, 0, 2<<20))
-	fmt.Println(builder.Map(text, 0x7000_0000_0000, amd64.Write|amd64.Execute, 0))
-	fmt.Printf("%d tables, root %v\n", builder.Tables(), builder.Paging().Root)
-	// Output:
-	// <nil>
-	// <nil>
-	// map 0x700000000000 to [0x400000, 0x403000) (read+write+execute): writable and executable
-	// 6 tables, root 0x100000
-}
-
 func BenchmarkBuilder(b *testing.B) {
 	for _, largest := range []uint64{4 << 10, 2 << 20, 1 << 30} {
 		b.Run(fmt.Sprintf("64 GiB in pages of %d KiB", largest>>10), func(b *testing.B) {

@@ -39,3 +39,22 @@ func ExampleWalker_Trace() {
 	// 0x200000, writable false, executable false, <nil>
 	// translate 0x200000: PDE 1 of table 0x3000 is 0x0: not mapped
 }
+
+func ExampleBuilder() {
+	memory := physmem.NewSparse(physmem.NewRanges(physmem.Range{Start: 0, End: 1 << 30}))
+	builder, err := amd64.NewBuilder(memory, &frames{0x10_0000, 0x20_0000}, amd64.Paging{PhysicalBits: 40})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	text := physmem.Range{Start: 0x40_0000, End: 0x40_3000}
+	fmt.Println(builder.Map(text, 0x5000_0041_1000, amd64.Execute|amd64.User, 0))
+	fmt.Println(builder.MapIdentity(physmem.Range{Start: 0, End: 1 << 30}, 0, 2<<20))
+	fmt.Println(builder.Map(text, 0x7000_0000_0000, amd64.Write|amd64.Execute, 0))
+	fmt.Printf("%d tables, root %v\n", builder.Tables(), builder.Paging().Root)
+	// Output:
+	// <nil>
+	// <nil>
+	// map 0x700000000000 to [0x400000, 0x403000) (read+write+execute): writable and executable
+	// 6 tables, root 0x100000
+}

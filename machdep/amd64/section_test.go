@@ -72,6 +72,12 @@ func TestSectionOfPDEs(t *testing.T) {
 		require.Equal(t, va&^(m.Size-1), m.Virtual, tt.name)
 	}
 
+	checkSectionWalk(t, w)
+}
+
+// checkSectionWalk walks the section of TestSectionOfPDEs.
+func checkSectionWalk(t *testing.T, w *amd64.SectionWalker) {
+	t.Helper()
 	var reported []error
 	w.OnError = func(e *amd64.WalkError) { reported = append(reported, e.Err) }
 	require.Equal(t, []uint64{0x5000, 0x1f_f000, 0x20_0000, 1023 << 21}, sectionWalk(t, w, 0, math.MaxUint64))

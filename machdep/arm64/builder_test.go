@@ -127,25 +127,32 @@ func TestBuilderAgainstModel(t *testing.T) {
 	}
 }
 
-func randomChange(t *testing.T, random *rand.Rand, b *arm64.Builder, model []extent) []extent {
-	t.Helper()
-	paging := b.Paging()
+// randomRange chooses pages of one size, and the largest that may map them.
+func randomRange(random *rand.Rand, paging arm64.Paging) (va, size, unit, largest uint64) {
 	page := uint64(paging.Granule)
 	levels := slices.DeleteFunc(blocks(paging), func(level int) bool { return level < paging.StartLevel() })
 	level := levels[random.IntN(min(3, len(levels)))]
-	unit := paging.PageSizeAt(level)
+	unit = paging.PageSizeAt(level)
 	lowest, highest := paging.Bounds()
 	half := highest - lowest + 1
-	size := min(half, unit*(1+random.Uint64N(3)))
-	va := lowest + random.Uint64N(min(half-size+1, 8*unit))&^(unit-1)
+	size = min(half, unit*(1+random.Uint64N(3)))
+	va = lowest + random.Uint64N(min(half-size+1, 8*unit))&^(unit-1)
 	if random.IntN(2) == 0 {
 		va = highest - (va - lowest + size - 1) // at the upper end
 	}
 	// Enough entries to walk each time, and no more.
-	largest := []uint64{0, 1 << 62, unit - 1, unit}[random.IntN(4)]
+	largest = []uint64{0, 1 << 62, unit - 1, unit}[random.IntN(4)]
 	if largest < page || level == 1 && page == k64 || level == 0 {
 		largest = 0
 	}
+	return va, size, unit, largest
+}
+
+func randomChange(t *testing.T, random *rand.Rand, b *arm64.Builder, model []extent) []extent {
+	t.Helper()
+	paging := b.Paging()
+	page := uint64(paging.Granule)
+	va, size, unit, largest := randomRange(random, paging)
 	permissions := arm64.Permissions(random.IntN(32))
 	if permissions&arm64.Write != 0 {
 		permissions &^= arm64.Execute
@@ -373,25 +380,6 @@ func TestBuilderDeterministic(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, images[0], images[1])
-}
-
-func ExampleBuilder() {
-	memory := physmem.NewSparse(physmem.NewRanges(physmem.Range{Start: 0, End: 1 << 30}))
-	builder, err := arm64.NewBuilder(memory, &frames{0x10_0000, 0x20_0000}, arm64.Paging{PhysicalBits: 40})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	text := physmem.Range{Start: 0x40_0000, End: 0x40_3000}
-	fmt.Println(builder.Map(text, 0x5000_0041_1000, arm64.Execute|arm64.User, 0))
-	fmt.Println(builder.MapIdentity(physmem.Range{Start: 0, End: 1 << 30}, 0, 2<<20))
-	fmt.Println(builder.Map(text, 0x7000_0000_0000, arm64.Write|arm64.Execute, 0))
-	fmt.Printf("%d tables, root %v\n", builder.Tables(), builder.Paging().Root)
-	// Output:
-	// <nil>
-	// <nil>
-	// map 0x700000000000 to [0x400000, 0x403000) (read+write+execute): writable and executable
-	// 6 tables, root 0x100000
 }
 
 func BenchmarkBuilder(b *testing.B) {

@@ -41,14 +41,11 @@ func reference(memory []byte, p arm64.Paging, followCycles bool, va uint64) (uin
 	}
 	page := map[int]int{k4: 12, k16: 14, k64: 16}[p.Granule]
 	leaves := blocks(p)
-	bits := func(v uint64, low, high int) uint64 { // [high:low], in place
-		return v >> low << low << (63 - high) >> (63 - high)
-	}
 	table, seen := uint64(0), map[uint64]bool{}
 	for level := startLevel(page, p.VirtualBits); ; level++ {
 		shift := page + (3-level)*(page-3)
 		if level == startLevel(page, p.VirtualBits) {
-			va = bits(va, 0, p.VirtualBits-1)
+			va = bitsOf(va, 0, p.VirtualBits-1)
 		}
 		size := min(uint64(1)<<page, uint64(8)<<max(0, p.VirtualBits-shift))
 		if table+size > uint64(len(memory)) {
@@ -58,7 +55,7 @@ func reference(memory []byte, p arm64.Paging, followCycles bool, va uint64) (uin
 			return 0, arm64.ErrCycle
 		}
 		seen[table] = true
-		entry := binary.LittleEndian.Uint64(memory[table+bits(va, shift, min(63, shift+page-4))>>shift*8:])
+		entry := binary.LittleEndian.Uint64(memory[table+bitsOf(va, shift, min(63, shift+page-4))>>shift*8:])
 		if entry&1 == 0 {
 			return 0, arm64.ErrNotMapped
 		}
@@ -70,23 +67,7 @@ func reference(memory []byte, p arm64.Paging, followCycles bool, va uint64) (uin
 		if leaf {
 			low = shift
 		}
-		address := bits(entry, low, 47)
-		unused := bits(entry, 12, low-1)
-		if low == 12 {
-			unused = 0
-		}
-		if leaf && level < 3 {
-			unused &^= 1 << 16
-		}
-		switch {
-		case p.LPA2:
-			address |= bits(entry, 48, 49) | bits(entry, 8, 9)<<42
-		case p.PhysicalBits > 48:
-			unused = unused&^0xf000 | bits(entry, 48, 49)
-			address |= bits(entry, 12, 15) << 36
-		default:
-			unused |= bits(entry, 48, 49)
-		}
+		address, unused := referenceAddress(entry, p, level, low, leaf)
 		if unused != 0 || address>>p.PhysicalBits != 0 {
 			return 0, arm64.ErrReservedBits
 		}
@@ -94,12 +75,38 @@ func reference(memory []byte, p arm64.Paging, followCycles bool, va uint64) (uin
 			table = address
 			continue
 		}
-		physical := address | bits(va, 0, low-1)
+		physical := address | bitsOf(va, 0, low-1)
 		if physical >= uint64(len(memory)) {
 			return 0, arm64.ErrOutsideMemory
 		}
 		return physical, nil
 	}
+}
+
+// bitsOf are bits [high:low] of v, in place.
+func bitsOf(v uint64, low, high int) uint64 { return v >> low << low << (63 - high) >> (63 - high) }
+
+// referenceAddress is the address in an entry that maps or points to 2^low
+// bytes, and the bits that must be clear.
+func referenceAddress(entry uint64, p arm64.Paging, level, low int, leaf bool) (address, unused uint64) {
+	address = bitsOf(entry, low, 47)
+	unused = bitsOf(entry, 12, low-1)
+	if low == 12 {
+		unused = 0
+	}
+	if leaf && level < 3 {
+		unused &^= 1 << 16
+	}
+	switch {
+	case p.LPA2:
+		address |= bitsOf(entry, 48, 49) | bitsOf(entry, 8, 9)<<42
+	case p.PhysicalBits > 48:
+		unused = unused&^0xf000 | bitsOf(entry, 48, 49)
+		address |= bitsOf(entry, 12, 15) << 36
+	default:
+		unused |= bitsOf(entry, 48, 49)
+	}
+	return address, unused
 }
 
 func fuzzSeeds(f *testing.F) {

@@ -22,10 +22,7 @@ func section(entries map[int]arm64.Entry, count int) *bytes.Reader {
 }
 
 func TestSection(t *testing.T) {
-	for _, tt := range []struct {
-		pageSize int
-		shift    uint
-	}{{k4, 12}, {k16, 14}} {
+	for pageSize, shift := range map[int]uint{k4: 12, k16: 14} {
 		last := 3000
 		pages := section(map[int]arm64.Entry{
 			0:    0x4000_8000 | arm64.EntryPage,
@@ -34,7 +31,7 @@ func TestSection(t *testing.T) {
 			3:    0x4000_c000 | arm64.EntryTable,
 			last: 0x4001_0000 | arm64.EntryPage | ro | pxn | uxn,
 		}, last+1)
-		w, err := arm64.NewSectionWalker(pages, pages.Size(), kernelBase, tt.pageSize, nil)
+		w, err := arm64.NewSectionWalker(pages, pages.Size(), kernelBase, pageSize, nil)
 		require.NoError(t, err)
 		for _, c := range []struct {
 			name     string
@@ -51,9 +48,9 @@ func TestSection(t *testing.T) {
 			{"nothing", 4, 0, "", 1, arm64.ErrNotMapped},
 			{"last", 3000, 0x4001_0000, "---", 1, nil},
 			{"behind the section", 3001, 0, "", 0, arm64.ErrNotMapped},
-			{"below", math.MaxUint64 >> tt.shift, 0, "", 0, arm64.ErrNotMapped},
+			{"below", math.MaxUint64 >> shift, 0, "", 0, arm64.ErrNotMapped},
 		} {
-			va := uint64(kernelBase) + c.index<<tt.shift + 0x123
+			va := uint64(kernelBase) + c.index<<shift + 0x123
 			physical, m, err := w.Translate(va)
 			steps, traced, traceErr := w.Trace(va, nil)
 			require.Len(t, steps, c.steps, c.name)
@@ -70,29 +67,35 @@ func TestSection(t *testing.T) {
 			require.Equal(t, arm64.Step{Level: 3, Index: int(c.index), Entry: m.Entry}, steps[0], c.name)
 		}
 
-		reported := 0
-		w.OnError = func(*arm64.WalkError) { reported++ }
-		require.Equal(t, []uint64{0, 2 << tt.shift, uint64(last) << tt.shift}, sectionWalk(t, w, 0, math.MaxUint64))
-		require.Equal(t, 1, reported)
-		require.Equal(t, []uint64{2 << tt.shift}, sectionWalk(t, w, kernelBase+1<<tt.shift, kernelBase+2<<tt.shift))
-		require.Empty(t, sectionWalk(t, w, 0, kernelBase-1))
-		w.OnError = nil
-		require.ErrorIs(t, w.Walk(0, math.MaxUint64, func(arm64.Mapping) error { return nil }), arm64.ErrReservedBits)
-		require.Zero(t, testing.AllocsPerRun(100, func() {
-			if _, _, err := w.Translate(kernelBase); err != nil {
-				panic(err)
-			}
-		}))
-
-		// A section that is shorter than its header says.
-		w, err = arm64.NewSectionWalker(pages, 1<<20, kernelBase, tt.pageSize, nil)
-		require.NoError(t, err)
-		_, _, err = w.Translate(kernelBase + 4000<<tt.shift)
-		require.ErrorIs(t, err, arm64.ErrUnreadable)
-		w.OnError = func(*arm64.WalkError) { reported++ }
-		require.Len(t, sectionWalk(t, w, 0, math.MaxUint64), 3)
-		require.Greater(t, reported, 2)
+		checkSectionWalk(t, w, pages, pageSize, shift)
 	}
+}
+
+// checkSectionWalk walks the section of TestSection.
+func checkSectionWalk(t *testing.T, w *arm64.SectionWalker, pages *bytes.Reader, pageSize int, shift uint) {
+	t.Helper()
+	reported := 0
+	w.OnError = func(*arm64.WalkError) { reported++ }
+	require.Equal(t, []uint64{0, 2 << shift, 3000 << shift}, sectionWalk(t, w, 0, math.MaxUint64))
+	require.Equal(t, 1, reported)
+	require.Equal(t, []uint64{2 << shift}, sectionWalk(t, w, kernelBase+1<<shift, kernelBase+2<<shift))
+	require.Empty(t, sectionWalk(t, w, 0, kernelBase-1))
+	w.OnError = nil
+	require.ErrorIs(t, w.Walk(0, math.MaxUint64, func(arm64.Mapping) error { return nil }), arm64.ErrReservedBits)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if _, _, err := w.Translate(kernelBase); err != nil {
+			panic(err)
+		}
+	}))
+
+	// A section that is shorter than its header says.
+	w, err := arm64.NewSectionWalker(pages, 1<<20, kernelBase, pageSize, nil)
+	require.NoError(t, err)
+	_, _, err = w.Translate(kernelBase + 4000<<shift)
+	require.ErrorIs(t, err, arm64.ErrUnreadable)
+	w.OnError = func(*arm64.WalkError) { reported++ }
+	require.Len(t, sectionWalk(t, w, 0, math.MaxUint64), 3)
+	require.Greater(t, reported, 2)
 }
 
 func sectionWalk(t *testing.T, w *arm64.SectionWalker, start, last uint64) (visited []uint64) {

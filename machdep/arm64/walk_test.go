@@ -71,7 +71,6 @@ func TestWalkReports(t *testing.T) {
 	require.Equal(t, uint64(0x2000), failure.Virtual, "without OnError the first bad entry ends the walk")
 	stop := errors.New("stop")
 	require.Equal(t, stop, w.Walk(0, math.MaxUint64, func(arm64.Mapping) error { return stop }))
-	require.NoError(t, w.Walk(1, 0, nil))
 	require.NoError(t, w.Walk(1<<48, math.MaxUint64, nil), "addresses of the other half")
 }
 

@@ -87,23 +87,25 @@ func rightsOf(m arm64.Mapping) string {
 	return string(rights)
 }
 
-// TestTranslateRefusals breaks the entry of one level in one way.
-func TestTranslateRefusals(t *testing.T) {
-	t.Parallel()
+// refusal is an entry of one level that is wrong in one way.
+type refusal struct {
+	name   string
+	paging arm64.Paging
+	level  int
+	entry  arm64.Entry // put at level
+	want   error
+}
+
+const refusedAddress = 0xffff_c123_4567_89ab
+
+func refusals() []refusal {
 	kernel := arm64.Paging{Granule: k4, VirtualBits: 48, Upper: true, PhysicalBits: 44}
 	k16Kernel := arm64.Paging{Granule: k16, VirtualBits: 47, Upper: true}
 	k64Kernel := arm64.Paging{Granule: k64, VirtualBits: 48, Upper: true}
 	k64Large := arm64.Paging{Granule: k64, VirtualBits: 48, Upper: true, PhysicalBits: 52}
 	lpa2 := arm64.Paging{Granule: k4, VirtualBits: 48, Upper: true, PhysicalBits: 50, LPA2: true}
-	const va = 0xffff_c123_4567_89ab
 	const table = arm64.EntryPage
-	for _, tt := range []struct {
-		name   string
-		paging arm64.Paging
-		level  int
-		entry  arm64.Entry // put at level
-		want   error
-	}{
+	return []refusal{
 		{"nothing at level 0", kernel, 0, 0, arm64.ErrNotMapped},
 		{"nothing at level 1", kernel, 1, 0, arm64.ErrNotMapped},
 		{"nothing at level 2", kernel, 2, 0, arm64.ErrNotMapped},
@@ -132,7 +134,13 @@ func TestTranslateRefusals(t *testing.T) {
 		{"root is its own", kernel, 0, arm64.Entry(tableBase) | table, arm64.ErrCycle},
 		{"table is the root", kernel, 2, arm64.Entry(tableBase) | table, arm64.ErrCycle},
 		{"table is its own", kernel, 1, arm64.Entry(tableBase) + 0x1000 | table, arm64.ErrCycle},
-	} {
+	}
+}
+
+func TestTranslateRefusals(t *testing.T) {
+	t.Parallel()
+	const va = refusedAddress
+	for _, tt := range refusals() {
 		s := newTables(t, tt.paging)
 		s.put(s.table(va, tt.level), s.index(va, tt.level), tt.entry)
 		allowed := physmem.NewRanges(physmem.Range{Start: 0, End: 0x6000}, physmem.Range{Start: tableBase, End: 1 << 32})
