@@ -363,6 +363,13 @@ func TestExitCodesAreDocumented(t *testing.T) {
 	}
 }
 
+func TestProbeSize(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]int64{0: 0, 4095: 0, 4096: 4096, 5 << 12: 5 << 12, 1<<20 + 512: 1 << 20} {
+		require.Equal(t, want, probeSize(bytes.NewReader(make([]byte, n))))
+	}
+}
+
 func TestOutputHelpers(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sort"
 
 	"github.com/seed64aab995/rescuekernel/container"
 	"github.com/seed64aab995/rescuekernel/minidump"
@@ -222,15 +221,25 @@ func deviceSize(file *os.File) (int64, error) {
 	if size, err := file.Seek(0, io.SeekEnd); err == nil && size > 0 {
 		return size, nil
 	}
-	const sector, most = 4096, int64(1) << 50
-	var buffer [sector]byte
-	readable := func(offset int64) bool {
-		n, _ := file.ReadAt(buffer[:], offset)
-		return n == sector
-	}
-	if !readable(0) {
+	size := probeSize(file)
+	if size == 0 {
 		return 0, fmt.Errorf("%s: cannot tell its size: %w", file.Name(), os.ErrInvalid)
 	}
-	sectors := sort.Search(int(most/sector), func(i int) bool { return !readable(int64(i) * sector) })
-	return int64(sectors) * sector, nil
+	return size, nil
+}
+
+// probeSize finds in some fifty reads where r ends, in whole sectors.
+func probeSize(r io.ReaderAt) int64 {
+	const sector = 4096
+	var buffer [sector]byte
+	low, high := int64(0), int64(1)<<50 // sectors that are there, and that are not
+	for low < high {
+		middle := low + (high-low)/2
+		if n, _ := r.ReadAt(buffer[:], middle*sector); n == sector {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low * sector
 }
