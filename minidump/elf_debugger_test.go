@@ -95,6 +95,8 @@ func debuggeeCPUs(t *testing.T, architecture Architecture, pc, sp uint64) []CPUN
 			s := amd64.CPUState{Valid: amd64.StateGeneral, RIP: pc, RSP: sp}
 			cpus[i].State, err = s.AppendBinary(nil)
 		} else {
+			s := arm64.CPUState{Valid: arm64.StateGeneral, PC: pc, SP: sp}
+			cpus[i].State, err = s.AppendBinary(nil)
 		}
 		require.NoError(t, err)
 		sp += 8

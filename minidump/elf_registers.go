@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 )
 
 const (
@@ -48,5 +49,9 @@ func linuxRegisters(c *CPUNote, a Architecture) []uint64 {
 			s.FSBase, s.GSBase, uint64(s.DS), uint64(s.ES), uint64(s.FS), uint64(s.GS),
 		}
 	}
-	return nil
+	var s arm64.CPUState
+	if s.UnmarshalBinary(c.State) != nil || s.Valid&arm64.StateGeneral == 0 {
+		return nil
+	}
+	return append(append([]uint64(nil), s.X[:]...), s.SP, s.PC, uint64(s.PSTATE))
 }
