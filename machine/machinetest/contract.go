@@ -40,6 +40,7 @@ func Run(t *testing.T, r Runner) {
 		{"Breakpoints", "", testBreakpoints},
 		{"Step", "", testStep},
 		{"State", "", testState},
+		{"ChangedCode", "", testChangedCode},
 		{"Deadline", "", testDeadline},
 		{"Cancel", "", testCancel},
 		{"Reset", "", testReset},
@@ -229,6 +230,31 @@ func testState(t *testing.T, c contract) {
 	}
 	require.EqualValues(t, stack, readWord(t, m, c.data+16))
 	require.EqualValues(t, 1<<30, readWord(t, m, c.data+24)&(1<<30))
+}
+
+// testChangedCode changes instructions that were executed: caches of decoded
+// or translated code must not outlive them.
+func testChangedCode(t *testing.T, c contract) {
+	ctx, m := c.atEntry(t, c.counter, machine.Config{})
+	runUntil(t, m, c.data, 0)
+	_, err := m.Memory().WritePhysical(c.toItself, physmem.Address(c.loop))
+	require.NoError(t, err)
+	// Where in the loop it was stopped is not known: let it come to its start.
+	long, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer stop()
+	exit, err := m.Run(long)
+	require.NoError(t, err)
+	require.Equal(t, machine.TimedOut, exit.Reason, "%v", exit)
+	before := readWord(t, m, c.data)
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	exit, err = m.Run(short)
+	require.NoError(t, err)
+	require.Equal(t, machine.TimedOut, exit.Reason, "%v", exit)
+	require.Equal(t, before, readWord(t, m, c.data))
+	state, err := m.State(0)
+	require.NoError(t, err)
+	require.Equal(t, c.loop, state.PC())
 }
 
 func testDeadline(t *testing.T, c contract) {

@@ -19,6 +19,7 @@ type guests struct {
 	loop     uint64         // an instruction that counter comes by again and again
 	loopStep uint64         // the instruction after it
 	spin     uint64         // where store stops
+	toItself []byte         // an instruction that jumps to itself
 }
 
 var guestsOf = map[machine.Architecture]guests{
@@ -26,11 +27,13 @@ var guestsOf = map[machine.Architecture]guests{
 		image: Image, entry: Entry, data: 0x200000,
 		hello: amd64Hello, counter: amd64Counter, store: amd64Store, reset: amd64Reset, smp: amd64SMP,
 		end: machine.DebugExit, loop: Entry, loopStep: Entry + 8, spin: Entry + 0x20,
+		toItself: []byte{0xeb, 0xfe},
 	},
 	machine.ARM64: {
 		image: ARM64Image, entry: ARM64Entry, data: 0x40400000,
 		hello: arm64Hello, counter: arm64Counter, store: arm64Store, reset: arm64Reset, smp: arm64SMP,
 		end: machine.PoweredOff, loop: ARM64Entry + 4, loopStep: ARM64Entry + 8, spin: ARM64Entry + 0x1c,
+		toItself: []byte{0x00, 0x00, 0x00, 0x14},
 	},
 }
 

@@ -7,6 +7,10 @@
 // events come through QMP; both are sockets that no directory knows. A machine
 // that is closed, or whose process dies, leaves no QEMU and no file behind.
 //
+// QEMU's emulation keeps translated code and does not see that Memory was
+// written to; it is told when the machine runs again. So code that was written
+// while the machine runs may be executed as it was before.
+//
 // # amd64
 //
 // Board q35. An ELF64 boot image is entered by PVH (QEMU does not know the

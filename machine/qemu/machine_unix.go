@@ -20,7 +20,7 @@ type Machine struct {
 	options Options
 	board   board
 	config  machine.Config
-	ram     *ram.RAM
+	memory  *memory
 	usable  physmem.Ranges
 
 	mu      sync.Mutex // holds process still for NMI
@@ -29,6 +29,7 @@ type Machine struct {
 
 	registers map[string]register
 	selected  int          // the CPU that the GDB stub reads and sets
+	ran       bool         // QEMU has executed something
 	shut      bool         // the machine was shut down, and must be reset to run
 	last      machine.Exit // how QEMU ended
 }
@@ -55,9 +56,11 @@ func (m *Machine) open(o Options) error {
 	}
 	file, usable := m.board.layout(m.config.MemorySize)
 	m.usable = usable
-	if m.ram, err = ram.New(file); err != nil {
+	r, err := ram.New(file)
+	if err != nil {
 		return err
 	}
+	m.memory = &memory{RAM: r}
 	return m.powerOn()
 }
 
@@ -72,11 +75,11 @@ func (m *Machine) powerOn() error {
 	if err != nil {
 		return err
 	}
-	p, err := start(m.options.Binary, arguments, m.ram.File(), m.config.Serial, newEvents(m.config.PanicEvent))
+	p, err := start(m.options.Binary, arguments, m.memory.File(), m.config.Serial, newEvents(m.config.PanicEvent))
 	if err != nil {
 		return err
 	}
-	m.process, m.selected, m.shut = p, -1, false
+	m.process, m.selected, m.shut, m.ran = p, -1, false, false
 	if m.registers, err = p.gdb.registers(); err != nil {
 		return err
 	}
@@ -143,7 +146,7 @@ func (m *Machine) Architecture() machine.Architecture { return m.options.Archite
 func (m *Machine) RAM() physmem.Ranges { return m.usable }
 
 // Memory is the board's RAM. It is also a physmem.Viewer.
-func (m *Machine) Memory() physmem.Memory { return m.ram }
+func (m *Machine) Memory() physmem.Memory { return m.memory }
 
 // CPUs is the number of CPUs.
 func (m *Machine) CPUs() int { return m.config.CPUs }
@@ -200,7 +203,7 @@ func (m *Machine) Snapshot() (*machine.Snapshot, error) {
 	if m.closed {
 		return nil, machine.ErrClosed
 	}
-	return machine.TakeSnapshot(m, m.ram.Populated())
+	return machine.TakeSnapshot(m, m.memory.Populated())
 }
 
 func (m *Machine) endProcess() error {
@@ -221,8 +224,8 @@ func (m *Machine) Close() error {
 	}
 	m.closed = true
 	err := m.endProcess()
-	if m.ram != nil {
-		err = errors.Join(err, m.ram.Close())
+	if m.memory != nil {
+		err = errors.Join(err, m.memory.Close())
 	}
 	return err
 }

@@ -107,6 +107,9 @@ func (m *Machine) resume(ctx context.Context, p *process, packet string) (machin
 	if m.shut { // it will not run before a reset
 		return machine.Exit{Reason: m.last.Reason, Detail: "it was not reset since"}, nil
 	}
+	if err := m.tellWrites(p); err != nil {
+		return machine.Exit{}, err
+	}
 	if err := p.gdb.send(packet); err != nil {
 		return machine.Exit{}, fmt.Errorf("resume: %w", err)
 	}
