@@ -1,0 +1,66 @@
+// Host is an ordinary Go program that runs as a kernel, works, arms a rescue
+// kernel, and panics when told to. It is the example to copy for a unikernel of
+// your own; everything that it does with this module is in arm.go.
+//
+// Its command line is words of the form key=value:
+//
+//	panic=KIND        how to panic: go, nil, stack, memory, kernel, call, exit, none
+//	after=DURATION    how long to work before; 10ms
+//	debug.rescue.X=V  the rescue program's variable X
+//
+// The first boot module is the rescue program. Build and boot it with
+//
+//	go run ./cmd/rescue boot ./examples/host
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/kernel"
+)
+
+func main() {
+	environment := arguments()
+	armed, err := arm(environment)
+	if err != nil {
+		fmt.Println("host:", err)
+		os.Exit(1)
+	}
+	fmt.Print(armed.Report())
+	fmt.Printf("host: armed %v, freeze point %v\n", armed.Reservation(), armed.FreezePoint())
+
+	after, err := time.ParseDuration(lookup(environment, "after", "10ms"))
+	if err != nil {
+		fmt.Println("host: after:", err)
+		os.Exit(1)
+	}
+	work(after)
+	panicAs(lookup(environment, "panic", "none"), armed)
+	fmt.Println("host: done")
+}
+
+// arguments is the kernel's command line as an environment.
+func arguments() handoff.Environment {
+	boot, err := kernel.Boot()
+	if err != nil {
+		fmt.Println("host:", err)
+		os.Exit(1)
+	}
+	var environment handoff.Environment
+	for _, word := range strings.Fields(boot.CommandLine) {
+		name, value, _ := strings.Cut(word, "=")
+		environment = append(environment, handoff.Variable{Name: name, Value: value})
+	}
+	return environment
+}
+
+func lookup(environment handoff.Environment, name, fallback string) string {
+	if value, ok := environment.Lookup(name); ok {
+		return value
+	}
+	return fallback
+}

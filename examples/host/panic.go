@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/seed64aab995/rescuekernel/kernel"
+	"github.com/seed64aab995/rescuekernel/rescue"
+)
+
+// unmapped is an address at which a kernel has nothing.
+const unmapped = 1 << 45
+
+// panicAs panics in one of the ways that there are. "none" returns.
+func panicAs(kind string, armed *rescue.Armed) {
+	fmt.Printf("host: panic of kind %q\n", kind)
+	switch kind {
+	case "none":
+	case "go":
+		panic("the books do not balance")
+	case "nil":
+		go nilDereference(nil)
+		select {}
+	case "stack": // before memory runs out
+		debug.SetMaxStack(8 << 20)
+		fmt.Println(recursion(nil))
+	case "memory":
+		exhaust()
+	case "kernel": // a fault at the highest privilege: the kernel jumps to nowhere
+		fmt.Println("host:", kernel.Enter(unmapped, 0))
+	case "call":
+		armed.Panic("the operator asked for it")
+	case "exit":
+		os.Exit(3)
+	default:
+		fmt.Printf("host: no such kind\n")
+		os.Exit(1)
+	}
+}
+
+//go:noinline
+func nilDereference(l *ledger) { l.entries["nobody"]++ }
+
+// recursion never ends.
+//
+//go:noinline
+func recursion(before *[512]byte) byte {
+	var frame [512]byte
+	if before != nil {
+		frame[0] = before[0] + 1
+	}
+	return recursion(&frame) + frame[1]
+}
+
+// exhaust takes memory until there is none.
+func exhaust() {
+	var all [][]byte
+	for {
+		block := make([]byte, 1<<20)
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1
+		}
+		all = append(all, block)
+		if len(all)%16 == 0 {
+			fmt.Printf("host: took %d MiB\n", len(all))
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package vmtests
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/kvm"
+	"github.com/seed64aab995/rescuekernel/machine/qemu"
+	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+// runner makes one kind of machine.
+type runner struct {
+	name    string
+	create  func(machine.Config) (machine.Machine, error)
+	timeout time.Duration
+}
+
+var runners = []runner{
+	{"kvm", kvm.New, 30 * time.Second},
+	{"qemu", qemu.New, 2 * time.Minute},
+}
+
+// console collects what guests write, line by line.
+type console struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *console) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.ReplaceAll(c.text.String(), "\r\n", "\n")
+}
+
+// handOff is one hand-off under observation.
+type handOff struct {
+	t       testing.TB
+	runner  runner
+	machine machine.Machine
+	console *console
+	freeze  uint64
+	block   physmem.Address
+	before  *machine.Snapshot // at the freeze point
+}
+
+// start boots the host with the rescue program as its module.
+func start(t testing.TB, r runner, config machine.Config, command string, rescue *program) *handOff {
+	t.Helper()
+	h := &handOff{t: t, runner: r, console: &console{}}
+	config.Boot = machine.Boot{Image: hostImage(t), CommandLine: command, Modules: []machine.Module{{Data: rescue.image(t)}}}
+	config.Serial = h.console
+	m, err := r.create(config)
+	if errors.Is(err, machine.ErrUnavailable) {
+		t.Skipf("machine %s: %v", r.name, err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	h.machine = m
+	return h
+}
+
+// context bounds a run: a guest that hangs fails its test.
+func (h *handOff) context() context.Context {
+	ctx, cancel := context.WithTimeout(h.t.Context(), h.runner.timeout)
+	h.t.Cleanup(cancel)
+	return ctx
+}
+
+// finish runs the machine until it ends.
+func (h *handOff) finish() machine.Exit {
+	h.t.Helper()
+	exit, err := h.machine.Run(h.context())
+	require.NoError(h.t, err, "%s", h.console)
+	return exit
+}
+
+var armedLine = regexp.MustCompile(`host: armed \[(0x[0-9a-f]+), (0x[0-9a-f]+)\), freeze point (0x[0-9a-f]+)`)
+
+// freezePoints are where hosts freeze, by what decides it: planning is
+// deterministic, so a host that arms and does not panic tells.
+var freezePoints sync.Map
+
+// learn finds out where a host of this configuration will freeze.
+func learn(t testing.TB, r runner, config machine.Config, command string, rescue *program) (freeze uint64, block physmem.Address) {
+	t.Helper()
+	type place struct {
+		freeze uint64
+		block  physmem.Address
+	}
+	key := fmt.Sprint(r.name, config.MemorySize, config.RAM, config.CPUs, len(command), rescue.folder)
+	if known, ok := freezePoints.Load(key); ok {
+		return known.(place).freeze, known.(place).block
+	}
+	h := start(t, r, config, "panic=none "+command, rescue)
+	exit := h.finish()
+	match := armedLine.FindStringSubmatch(h.console.String())
+	require.NotNil(t, match, "the host did not arm: %v\n%s", exit, h.console)
+	base, err := strconv.ParseUint(match[1], 0, 64)
+	require.NoError(t, err)
+	freeze, err = strconv.ParseUint(match[3], 0, 64)
+	require.NoError(t, err)
+	freezePoints.Store(key, place{freeze, physmem.Address(base)})
+	return freeze, physmem.Address(base)
+}
+
+// freezeAt boots a host, lets it panic, and stops it at the freeze point.
+func freezeAt(t testing.TB, r runner, config machine.Config, kind, command string, rescue *program) *handOff {
+	t.Helper()
+	freeze, block := learn(t, r, config, command, rescue)
+	h := start(t, r, config, "panic="+kind+" "+command, rescue)
+	h.freeze, h.block = freeze, block
+	exit, err := h.machine.RunTo(h.context(), freeze)
+	require.NoError(t, err, "%s", h.console)
+	require.Equal(t, machine.Breakpoint, exit.Reason, "%v\n%s", exit, h.console)
+	require.Equal(t, freeze, exit.PC)
+	h.before, err = h.machine.Snapshot()
+	require.NoError(t, err)
+	return h
+}
+
+// reservation is the reservation's range as its block says it.
+func (h *handOff) reservation() physmem.Range {
+	h.t.Helper()
+	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
+	require.NoError(h.t, err)
+	return r.Block.Reservation
+}
+
+// testimony is what the witness said.
+type testimony struct {
+	facts   map[string]string
+	digests map[physmem.Range]string
+}
+
+// hear reads the witness's lines.
+func (h *handOff) hear() testimony {
+	h.t.Helper()
+	said := testimony{facts: map[string]string{}, digests: map[physmem.Range]string{}}
+	for line := range strings.Lines(h.console.String()) {
+		text, ok := strings.CutPrefix(strings.TrimSpace(line), "witness: ")
+		if !ok {
+			continue
+		}
+		name, value, _ := strings.Cut(text, " ")
+		if name != "digest" {
+			said.facts[name] = value
+			continue
+		}
+		var from, to uint64
+		var sum string
+		_, err := fmt.Sscanf(value, "0x%x 0x%x %s", &from, &to, &sum)
+		require.NoError(h.t, err, line)
+		said.digests[physmem.Range{Start: physmem.Address(from), End: physmem.Address(to)}] = sum
+	}
+	return said
+}
+
+// wrongDigests compares what the witness saw with the memory at the freeze
+// point, and reports what differs, and what it left out.
+func (h *handOff) wrongDigests(said testimony) (wrong physmem.Ranges) {
+	h.t.Helper()
+	seen := physmem.Ranges{}
+	for r, sum := range said.digests {
+		data := make([]byte, r.Size())
+		_, err := h.before.Memory.ReadPhysical(data, r.Start)
+		require.NoError(h.t, err)
+		if want := sha256.Sum256(data); sum != hex.EncodeToString(want[:]) {
+			wrong = wrong.Union(physmem.NewRanges(r))
+		}
+		seen = seen.Union(physmem.NewRanges(r))
+	}
+	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
+	require.NoError(h.t, err)
+	return wrong.Union(physmem.NewRanges(r.Block.Memory...).Minus(seen))
+}
+
+// changed is the memory outside of the reservation that is not as it was at the
+// freeze point.
+func (h *handOff) changed() physmem.Ranges {
+	h.t.Helper()
+	after, err := h.machine.Snapshot()
+	require.NoError(h.t, err)
+	changed, err := h.before.Changes(after, physmem.NewRanges(h.reservation()), 16)
+	require.NoError(h.t, err)
+	return changed
+}
+
+// requireEnd requires that the rescue program ended well.
+func (h *handOff) requireEnd(exit machine.Exit) testimony {
+	h.t.Helper()
+	require.Contains(h.t, []machine.Reason{machine.DebugExit, machine.PoweredOff}, exit.Reason, "%v\n%s", exit, h.console)
+	require.Zero(h.t, exit.Code, "%s", h.console)
+	said := h.hear()
+	require.Contains(h.t, said.facts, "done", "%s", h.console)
+	return said
+}
+
+// requireTrue requires all that must hold of a hand-off.
+func (h *handOff) requireTrue(exit machine.Exit, reason handoff.Reason, message string) testimony {
+	h.t.Helper()
+	said := h.requireEnd(exit)
+	require.Equal(h.t, reason.String(), said.facts["reason"], "%s", h.console)
+	require.Contains(h.t, said.facts["message"], message)
+	require.Equal(h.t, "0", said.facts["broken_seals"])
+	require.NotContains(h.t, said.facts, "broken")
+	require.Empty(h.t, h.wrongDigests(said), "what the rescue program saw is not what was there")
+	require.Empty(h.t, h.changed(), "the host's memory was written after the freeze point")
+	h.requireLog(said)
+	return said
+}
+
+// requireLog requires that the rescue program read the host's message buffer.
+func (h *handOff) requireLog(said testimony) {
+	h.t.Helper()
+	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
+	require.NoError(h.t, err)
+	log := make([]byte, r.Block.MessageBuffer.Length)
+	_, err = physmem.NewExtentReader(h.before.Memory, r.Block.MessageBuffer.Extents).ReadAt(log, 0)
+	require.NoError(h.t, err)
+	sum := sha256.Sum256(log)
+	require.Equal(h.t, hex.EncodeToString(sum[:]), said.facts["log"])
+	require.Contains(h.t, string(log), "host: panic of kind")
+}

@@ -1,0 +1,125 @@
+// Witness is a rescue program that tells on the console what it sees of its
+// host, a fact a line, for a test to compare with the machine's true memory.
+//
+// Its variable "witness" makes it a liar, for the tests of the tests: "write"
+// writes a byte of the host's memory, "lie" tells a digest that is wrong.
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/kernel"
+	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+// unit is how much memory a digest covers.
+const unit = 1 << 20
+
+var mainTime = time.Duration(kernel.SinceEntry())
+
+func main() {
+	if err := testify(); err != nil {
+		fmt.Println("witness: error", err)
+		os.Exit(1)
+	}
+	fmt.Println("witness: done")
+}
+
+func fact(name string, value any) { fmt.Printf("witness: %s %v\n", name, value) }
+
+func testify() error {
+	boot, err := kernel.Boot()
+	if err != nil {
+		return err
+	}
+	memory, err := kernel.Memory()
+	if err != nil {
+		return err
+	}
+	r, err := reserve.Open(memory, boot.Reservation.Start, reserve.StageSecond)
+	if err != nil {
+		fact("broken", err)
+	}
+	if r == nil {
+		return err
+	}
+	fact("entry_to_main_ns", mainTime.Nanoseconds())
+	if err := panicFacts(r); err != nil {
+		return err
+	}
+	if os.Getenv("witness") == "write" {
+		if err := scribble(r.Block.Memory[0].Start + 0x5000); err != nil {
+			return err
+		}
+	}
+	if err := digestRegion(memory, r.Block.MessageBuffer); err != nil {
+		return err
+	}
+	return digestMemory(memory, r.Block.Memory)
+}
+
+// panicFacts tells what the host wrote when it panicked.
+func panicFacts(r *reserve.Reservation) error {
+	area, err := r.PanicArea()
+	if err != nil {
+		return err
+	}
+	fact("reason", area.Reason)
+	fact("message", fmt.Sprintf("%q", area.Message))
+	fact("broken_seals", area.BrokenSeals)
+	fact("nested", area.Nested)
+	for _, registers := range area.Registers {
+		var state amd64.CPUState
+		if err := state.UnmarshalBinary(registers.State); err != nil {
+			return err
+		}
+		fact("registers", fmt.Sprintf("cpu=%d rip=%#x rsp=%#x fs=%#x cr3=%#x vector=%d", registers.CPU, state.RIP, state.RSP, state.FSBase, area.Root, area.Vector))
+	}
+	return nil
+}
+
+// scribble writes to the host's memory by mapping it as if it were a device.
+func scribble(address physmem.Address) error {
+	at, err := kernel.MapDevice(physmem.Range{Start: address, End: address + handoff.PageSize})
+	if err != nil {
+		return err
+	}
+	*at8(at) ^= 1
+	return nil
+}
+
+func digestRegion(memory physmem.Reader, region handoff.Region) error {
+	data := make([]byte, region.Length)
+	if _, err := physmem.NewExtentReader(memory, region.Extents).ReadAt(data, 0); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	fact("log", hex.EncodeToString(sum[:]))
+	return nil
+}
+
+// digestMemory tells the digest of all of the host's memory, a unit a line.
+func digestMemory(memory physmem.Viewer, ranges []physmem.Range) error {
+	for i, r := range ranges {
+		for at := r.Start; at < r.End; at += unit {
+			piece := physmem.Range{Start: at, End: min(at+unit, r.End)}
+			data := memory.ViewPhysical(piece)
+			if data == nil {
+				return fmt.Errorf("%v cannot be read", piece)
+			}
+			sum := sha256.Sum256(data)
+			if i == 0 && at == r.Start && os.Getenv("witness") == "lie" {
+				sum[0] ^= 1
+			}
+			fact("digest", fmt.Sprintf("%#x %#x %x", uint64(piece.Start), uint64(piece.End), sum))
+		}
+	}
+	return nil
+}
