@@ -96,3 +96,33 @@ func TestLateFailure(t *testing.T) {
 	memory.failing.Store(false)
 	require.True(t, bytes.Equal(want, readAll(t, d)))
 }
+
+// zeros is a message buffer of any size.
+type zeros int64
+
+func (z zeros) Size() int64 { return int64(z) }
+
+func (z zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
+
+// TestSourceCorners has what no other test has.
+func TestSourceCorners(t *testing.T) {
+	t.Parallel()
+	s := exactAMD64(t)
+	s.MessageBuffer = MessageBuffer{Content: zeros(maxMessageBuffer + 1)}
+	d := requireDumper(t, s)
+	require.EqualValues(t, maxMessageBuffer, d.Header().MessageBufferSize)
+	require.Contains(t, d.Marks()[1].Detail, "are more than")
+
+	s = exactAMD64(t)
+	s.Version, s.Bitmap, s.DumpAvail = 2, nil, nil // flat, and all of it
+	d = requireDumper(t, s)
+	require.EqualValues(t, 0x104, d.DumpAvail().Pages())
+	require.EqualValues(t, 12, d.Bitmap().Count())
+
+	s = exactAMD64(t)
+	s.KernelBase, s.KernelEnd = 0xffffffff80000000, 0 // to the end of addresses
+	d = requireDumper(t, s)
+	layout := d.Layout()
+	require.EqualValues(t, 2*4096, layout.Sections[SectionPageTables].Length)
+	require.Zero(t, requireDumper(t, Source{Architecture: ARM64, Memory: s.Memory}).Bitmap().Count())
+}

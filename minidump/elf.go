@@ -41,6 +41,7 @@ type ELFCore struct {
 	reader   *Reader
 	machine  elf.Machine
 	segments []elfSegment
+	limit    int // of segments
 	omitted  uint64
 	notes    []byte
 	numbers  uint64 // of program headers
@@ -74,7 +75,11 @@ const maximumSegments = 2 << 20
 // out because there were too many. It fails with ErrUnsupported for full dumps,
 // which are ELF cores, and for architectures whose page tables are not read.
 func NewELFCore(ctx context.Context, r *Reader) (*ELFCore, error) {
-	c := &ELFCore{reader: r}
+	return newELFCore(ctx, r, maximumSegments)
+}
+
+func newELFCore(ctx context.Context, r *Reader, limit int) (*ELFCore, error) {
+	c := &ELFCore{reader: r, limit: limit}
 	switch h := r.Header(); {
 	case r.Format() != FormatMinidump:
 		return nil, fmt.Errorf("convert to ELF core: a full dump is one: %w", ErrUnsupported)

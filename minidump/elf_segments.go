@@ -13,7 +13,7 @@ import (
 
 // findSegments makes the PT_LOADs.
 func (c *ELFCore) findSegments(ctx context.Context) error {
-	w := windowWalk{core: c, limit: maximumSegments / 2}
+	w := windowWalk{core: c, limit: c.limit / 2}
 	if err := w.walk(ctx); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *ELFCore) add(virtual uint64, r physmem.Range) {
 		if n = c.whole(offset, n); n == 0 {
 			return // the file ends inside of this page
 		}
-		if len(c.segments) == maximumSegments {
+		if len(c.segments) == c.limit {
 			c.omitted++
 			return
 		}

@@ -309,3 +309,21 @@ func TestELFRefuses(t *testing.T) {
 	_, err = NewELFCore(context.Background(), r)
 	require.ErrorIs(t, err, ErrUnsupported)
 }
+
+// TestELFOmits has more mappings than there may be segments.
+func TestELFOmits(t *testing.T) {
+	t.Parallel()
+	m := smallMachine(t)
+	_, _, r := openDump(t, m.source())
+	all, err := NewELFCore(context.Background(), r)
+	require.NoError(t, err)
+	c, err := newELFCore(context.Background(), r, 20)
+	require.NoError(t, err)
+	require.Equal(t, 20, c.NumSegments())
+	require.NotZero(t, c.Omitted())
+	require.Greater(t, all.NumSegments(), 20)
+	f, err := elf.NewFile(c)
+	require.NoError(t, err)
+	m.checkSegments(t, f)
+	require.NotContains(t, string(elfNotes(t, f)[ELFNoteFacts][0]), "omitted_mappings=0")
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
@@ -18,33 +19,17 @@ const (
 	partNotes         = "dump notes"
 )
 
-// maximumMarks caps the marks that a hostile host can make.
-const maximumMarks = 32
-
-// marks are what was found wrong with the host.
-type marks struct {
-	list []Mark
-	lost int
-}
+// marks are what was found wrong with the host. Each rule of NewDumper adds one
+// or two, however much is wrong.
+type marks []Mark
 
 func (m *marks) add(part, format string, arguments ...any) {
-	if len(m.list) == maximumMarks {
-		m.lost++
-		return
-	}
-	m.list = append(m.list, Mark{Part: part, Detail: fmt.Sprintf(format, arguments...)})
+	*m = append(*m, Mark{Part: part, Detail: fmt.Sprintf(format, arguments...)})
 }
 
-// Marks are the parts of the host that were found wrong when the Dumper was
-// opened, after those of Source.Notes.
-func (d *Dumper) Marks() []Mark {
-	all := append([]Mark(nil), d.source.Notes.Marks...)
-	all = append(all, d.marks.list...)
-	if d.marks.lost > 0 {
-		all = append(all, Mark{Part: partNotes, Detail: fmt.Sprintf("and %d marks more", d.marks.lost)})
-	}
-	return all
-}
+// Marks are the parts of the host that were found wrong: those of Source.Notes,
+// and what NewDumper found.
+func (d *Dumper) Marks() []Mark { return slices.Concat(d.source.Notes.Marks, d.marks) }
 
 // openDumpAvail reads the host's dump_avail.
 func (d *Dumper) openDumpAvail() error {
