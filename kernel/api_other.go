@@ -94,3 +94,6 @@ func (*PhysicalMemory) WritePhysical([]byte, physmem.Address) (int, error) { ret
 
 // ViewPhysical returns nil.
 func (*PhysicalMemory) ViewPhysical(physmem.Range) []byte { return nil }
+
+// StartCPU returns ErrNotRunning here.
+func StartCPU(uint32, func()) error { return ErrNotRunning }

@@ -20,6 +20,9 @@ const (
 	callPanicStack = callFirst + 8 // top; tops of the stacks of NMI, #DF, #MC
 	callAllocate   = callFirst + 9 // bytes, alignment: contiguous frames
 	callSilent     = callFirst + 10
+	callReadMSR    = callFirst + 12 // number
+	callWriteMSR   = callFirst + 13 // number, value
+	callGigabyte   = callFirst + 14
 	callNoIdentity = callFirst + 11 // physical start, end
 )
 
@@ -34,6 +37,7 @@ const (
 func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 	switch number {
 	case callPanic:
+		beginPanic(1, k.cpu)
 		k.panic.context.MessageLength = 0
 		addMessage(a0, a1)
 		panicThreadSet(k.threads.current(), handoff.ReasonCall, 0)
@@ -55,6 +59,13 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		return mapDevice(a0, a1)
 	case callIdentity:
 		return mapIdentity(a0, a1, a2 != 0)
+	case callReadMSR:
+		return uintptr(gate(gateReadMSR, uint64(a0)))
+	case callWriteMSR:
+		gate(uint32(a0), uint64(a1))
+		return 0
+	case callGigabyte:
+		return hasGigabytePages()
 	case callNoIdentity:
 		return unmapIdentity(a0, a1)
 	case callEnd:

@@ -34,7 +34,7 @@ func initClock() {
 	} else if khz := cpuidKilohertz(); khz != 0 {
 		k.kilohertz = khz
 	}
-	if isKVM() {
+	if (k.kilohertz == 0 || header(handoff.OffsetWallClock) == 0) && isKVM() {
 		kvmClock(&wall)
 	}
 	if k.kilohertz == 0 {
@@ -57,18 +57,18 @@ func initClock() {
 
 //go:nosplit
 func cpuidKilohertz() uintptr {
-	most, _, _, _ := cpuid(0, 0)
+	most, _, _, _ := cpuid(0)
 	if most >= 0x15 {
-		if d, n, crystal, _ := cpuid(0x15, 0); d != 0 && n != 0 && crystal != 0 {
+		if d, n, crystal, _ := cpuid(0x15); d != 0 && n != 0 && crystal != 0 {
 			k.clockFrom = clockCPUID
 			return uintptr(crystal) * uintptr(n) / uintptr(d) / 1000
 		}
 	}
-	if _, _, c, _ := cpuid(1, 0); c>>31 == 0 {
+	if _, _, c, _ := cpuid(1); c>>31 == 0 {
 		return 0 // no hypervisor
 	}
-	if most, _, _, _ := cpuid(0x40000000, 0); most >= 0x40000010 {
-		if khz, _, _, _ := cpuid(0x40000010, 0); khz != 0 {
+	if most, _, _, _ := cpuid(0x40000000); most >= 0x40000010 {
+		if khz, _, _, _ := cpuid(0x40000010); khz != 0 {
 			k.clockFrom = clockHypervisor
 			return uintptr(khz)
 		}
@@ -80,14 +80,14 @@ func cpuidKilohertz() uintptr {
 //
 //go:nosplit
 func isKVM() bool {
-	if _, _, c, _ := cpuid(1, 0); c>>31 == 0 {
+	if _, _, c, _ := cpuid(1); c>>31 == 0 {
 		return false
 	}
-	_, b, c, d := cpuid(0x40000000, 0)
+	_, b, c, d := cpuid(0x40000000)
 	if b != 0x4b4d564b || c != 0x564b4d56 || d != 0x4d { // "KVMKVMKVM"
 		return false
 	}
-	features, _, _, _ := cpuid(0x40000001, 0)
+	features, _, _, _ := cpuid(0x40000001)
 	return features>>3&1 != 0
 }
 

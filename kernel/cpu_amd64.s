@@ -43,13 +43,14 @@ TEXT ·pause(SB),NOSPLIT,$0-0
 	PAUSE
 	RET
 
-// func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
+// func cpuid(leaf uint32) (eax, ebx, ecx, edx uint32)
 //
-// Clobbers AX, BX, CX, DX.
+// CPUID of subleaf 0, in ring 0: in ring 3 some hypervisors let it tell of the
+// real CPU. Clobbers AX, BX, CX, DX.
 TEXT ·cpuid(SB),NOSPLIT,$0-24
 	MOVL	leaf+0(FP), AX
-	MOVL	subleaf+4(FP), CX
-	CPUID
+	MOVL	$const_gateIdentify, CX
+	CALL	·gateInstruction(SB)
 	MOVL	AX, eax+8(FP)
 	MOVL	BX, ebx+12(FP)
 	MOVL	CX, ecx+16(FP)

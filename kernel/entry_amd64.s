@@ -81,6 +81,8 @@ ring0:
 	MOVL	$1, AX
 	XORL	CX, CX
 	CPUID
+	SHRL	$24, BX
+	MOVQ	BX, ·k+kernelState_cpu(SB) // initial APIC ID
 	MOVQ	CR4, AX
 	ANDQ	$(1<<12|1<<13), AX
 	ORQ	$(1<<5|1<<6|1<<9|1<<10), AX

@@ -79,10 +79,21 @@ TEXT ·undefined(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	LEAQ	·gateInstruction(SB), AX
 	CMPQ	AX, 32(BX)
 	JNE	other
-	ADDQ	$2, 32(BX) // over the UD2
 	POPQ	BX
 	POPQ	AX
+	JMP	·gateRequest(SB)
+other:
+	POPQ	BX
+	POPQ	AX
+	JMP	·exception(SB)
+
+// func gateRequest()
+//
+// What gate asked for, in ring 0 on the stack of #UD. CX is the operation, DX
+// and AX its value.
+TEXT ·gateRequest(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	LEAQ	16(SP), SP
+	ADDQ	$2, (SP) // over the UD2
 	CMPL	CX, $const_gateFirst
 	JCC	operation // unsigned not below
 	WRMSR
@@ -97,6 +108,8 @@ operation:
 	JEQ	enter
 	CMPL	CX, $const_gateHalt
 	JEQ	halt
+	CMPL	CX, $const_gateIdentify
+	JEQ	identify
 	LIDT	noIDT<>(SB) // gateReset: an exception without a handler
 	BYTE	$0x0f; BYTE $0x0b // UD2
 root:
@@ -104,6 +117,10 @@ root:
 	IRETQ
 page:
 	INVLPG	(AX)
+	IRETQ
+identify:
+	XORL	CX, CX
+	CPUID
 	IRETQ
 read:
 	MOVL	AX, CX
@@ -116,10 +133,6 @@ halt:
 	CLI
 	HLT
 	JMP	halt
-other:
-	POPQ	BX
-	POPQ	AX
-	JMP	·exception(SB)
 
 DATA noIDT<>+0(SB)/8, $0
 DATA noIDT<>+8(SB)/2, $0
@@ -131,6 +144,8 @@ GLOBL noIDT<>(SB), NOPTR|RODATA, $10
 // for a panic. It may come anywhere, also in the stubs above.
 TEXT ·nonMaskable(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	INCQ	·k+kernelState_nmis(SB)
+	CMPQ	·k+(kernelState_panic+panicState_owner)(SB), $1 // this CPU's own panic, or none
+	JGT	stop
 	CMPQ	·k+kernelState_panicOnNMI(SB), $0
 	JNE	panic
 	LEAQ	16(SP), SP
@@ -138,6 +153,13 @@ TEXT ·nonMaskable(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 panic:
 	MOVQ	$0, ·k+kernelState_panicOnNMI(SB)
 	JMP	·fatal(SB)
+stop:	// another CPU panics: see stopOthers
+	LOCK
+	INCQ	·k+(kernelState_panic+panicState_stopped)(SB)
+stopped:
+	CLI
+	HLT
+	JMP	stopped
 
 // func fatal()
 //

@@ -53,6 +53,10 @@ func Facts() (handoff.HostFacts, error) {
 	if err != nil {
 		return handoff.HostFacts{}, err
 	}
+	gigabyte, err := call(callGigabyte, 0, 0, 0, 0)
+	if err != nil {
+		return handoff.HostFacts{}, err
+	}
 	memory, err := memoryMap()
 	if err != nil {
 		return handoff.HostFacts{}, err
@@ -60,7 +64,7 @@ func Facts() (handoff.HostFacts, error) {
 	f := handoff.HostFacts{
 		Architecture: handoff.AMD64,
 		Host: handoff.Host{
-			PageSize: pageSize, CPUs: 1, Name: "rescuekernel", Version: runtime.Version(), BuildID: buildID(),
+			PageSize: pageSize, CPUs: uint32(1 + k.secondaries.count), Name: "rescuekernel", Version: runtime.Version(), BuildID: buildID(),
 			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
 			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + k.frames.ranges[2*k.frames.count-1]),
 			Architecture: "amd64",
@@ -69,7 +73,7 @@ func Facts() (handoff.HostFacts, error) {
 		Used:          memory.RAM().Minus(free),
 		Root:          physmem.Address(k.root),
 		PagingLevels:  int(k.levels),
-		GigabytePages: hasGigabytePages(),
+		GigabytePages: gigabyte != 0,
 		ACPI:          physmem.Address(k.facts.rsdp),
 	}
 	f.Clock = clockNow()

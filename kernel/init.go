@@ -195,6 +195,7 @@ func initProtection() {
 //
 //go:nosplit
 func panicEarly(message string) {
+	beginPanic(1, k.cpu)
 	setMessage(message)
 	k.panic.context.Reason = handoff.ReasonMemory
 	enterPanic()

@@ -191,6 +191,21 @@ func TestDoubleFault(t *testing.T) {
 	require.Equal(t, uint64(handoff.ReasonDoubleFault), exit.Code)
 }
 
+// A panic of either CPU stops both; the handler sees which it was.
+func TestSecondCPU(t *testing.T) {
+	t.Parallel()
+	tests := map[string]uint64{"here": uint64(handoff.ReasonCall), "there": uint64(handoff.ReasonUserFault) | 1<<4}
+	for where, want := range tests {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			m, out := start(t, "cpu "+where, func(c *machine.Config) { c.CPUs, c.InterruptController = 2, true })
+			exit := finish(t, m)
+			require.Equal(t, machine.DebugExit, exit.Reason, "%v\n%s", exit, out)
+			require.Equal(t, want, exit.Code, "%s", out)
+		})
+	}
+}
+
 func TestProtection(t *testing.T) {
 	t.Parallel()
 	_, symbols := image(t)

@@ -3,6 +3,8 @@
 package kernel
 
 import (
+	"sync/atomic"
+
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
@@ -13,6 +15,8 @@ type panicState struct {
 	context   handoff.PanicContext
 	depth     uintptr
 	handled   uintptr // panicRun is set; it lies in .bss, which may not be mapped
+	owner     uintptr // the CPU that panicked first: 1 + its place; others stop
+	stopped   uintptr // CPUs that did
 	block     uintptr // what panicRun is called with
 	panicArea uintptr
 }
@@ -36,11 +40,26 @@ func addMessage(p, n uintptr) {
 	}
 }
 
+// beginPanic makes the CPU of a place (1: CPU 0) the one that panics. A CPU that
+// comes second stops here.
+//
+//go:nosplit
+func beginPanic(place, cpu uintptr) {
+	now := ticks()
+	if k.panic.owner != place && !atomic.CompareAndSwapUintptr(&k.panic.owner, 0, place) {
+		atomic.AddUintptr(&k.panic.stopped, 1)
+		haltMachine()
+	}
+	k.panicTicks = now
+	k.panic.context.CPU = uint32(cpu)
+}
+
 // panicThread panics with the registers of a thread at its system call. It
 // does not return.
 //
 //go:nosplit
 func panicThread(t *thread, reason handoff.Reason, code uintptr, message string) {
+	beginPanic(1, k.cpu)
 	setMessage(message)
 	panicThreadSet(t, reason, code)
 }
@@ -49,7 +68,6 @@ func panicThread(t *thread, reason handoff.Reason, code uintptr, message string)
 //
 //go:nosplit
 func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
-	k.panicTicks = ticks()
 	c := &k.panic.context
 	c.Reason = reason
 	c.ExitCode = uint64(code)
@@ -65,8 +83,10 @@ func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
 func enterPanic() {
 	c := &k.panic.context
 	k.panic.depth++
+	if k.panic.depth == 1 {
+		stopOthers()
+	}
 	c.Depth = uint32(k.panic.depth)
-	c.CPU = uint32(k.cpu)
 	c.Entered = uint64(k.panicTicks)
 	c.Root = uint64(k.root)
 	c.MessageBuffer = uint64(k.message.written)

@@ -94,7 +94,7 @@ func putSystem(c *handoff.PanicContext, ip, flags, cs, ss uintptr) {
 //
 //go:nosplit
 func panicTrap(saved uintptr, reason handoff.Reason, message string) {
-	k.panicTicks = ticks()
+	beginPanic(1, k.cpu)
 	setMessage(message)
 	c := &k.panic.context
 	frame := pointer[trapFrame](k.trapFrame)

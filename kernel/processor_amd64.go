@@ -49,6 +49,7 @@ const (
 	gateEnter     = gateFirst + 3 // jump to value in ring 0, RDI = enterArgument
 	gateHalt      = gateFirst + 4
 	gateReset     = gateFirst + 5 // triple fault
+	gateIdentify  = gateFirst + 6 // CPUID of leaf value
 )
 
 // registers is the general state of a thread between system calls. A system
@@ -81,6 +82,7 @@ func systemCallUser()
 func vectors()
 func exception()
 func undefined()
+func gateRequest()
 func nonMaskable()
 func fatal()
 func fatalUser()
@@ -90,7 +92,7 @@ func clock()
 func gate(operation uint32, value uint64) (result uint64)
 func ticks() uintptr
 func pause()
-func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
+func cpuid(leaf uint32) (eax, ebx, ecx, edx uint32)
 func rdrand() (value uint64, ok bool)
 func fill(address, bytes, value uintptr)
 func inputByte(port uint16) byte
@@ -115,7 +117,7 @@ func initProcessor() {
 	s.text, s.etext, s.rodata, s.erodata, s.end, s.vectors, s.clock = symbols()
 	idt := addressOf(&control) + controlIDT
 	for i := uintptr(0); i < vectorCount; i++ {
-		// Interrupt gate, DPL 0 (SDM 3A 6.14.1); IST 1 to 3 for NMI, #DF, #MC.
+		// IST 1 to 3 for NMI, #DF, #MC.
 		stack := uintptr(0)
 		switch i {
 		case 2:
@@ -125,17 +127,13 @@ func initProcessor() {
 		case 18:
 			stack = 3
 		}
-		h := s.vectors + 16*i
-		store64(idt+16*i, h&0xffff|0x10<<16|stack<<32|0x8e00<<32|h>>16&0xffff<<48)
-		store64(idt+16*i+8, h>>32)
+		putGate(idt+16*i, s.vectors+16*i, stack)
 	}
 	k.levels = 4
 	if k.entryCR4&(1<<12) != 0 {
 		k.levels = 5
 	}
 	k.root &^= 0xfff
-	_, b, _, _ := cpuid(1, 0)
-	k.cpu = uintptr(b >> 24)
 }
 
 //go:nosplit
@@ -150,12 +148,22 @@ func (r *registers) repeat() { r.ip -= 2 }
 // epollDataOffset is where struct epoll_event, packed here, has its data.
 const epollDataOffset = 4
 
+// putGate writes an interrupt gate of DPL 0 (SDM 3A 6.14.1).
+//
+//go:nosplit
+func putGate(p, handler, stack uintptr) {
+	store64(p, handler&0xffff|0x10<<16|stack<<32|0x8e00<<32|handler>>16&0xffff<<48)
+	store64(p+8, handler>>32)
+}
+
 // hasGigabytePages reports whether the CPU has leaves of 1 GiB (CPUID 80000001H
 // EDX[26]).
-func hasGigabytePages() bool {
-	if most, _, _, _ := cpuid(0x80000000, 0); most < 0x80000001 {
-		return false
+//
+//go:nosplit
+func hasGigabytePages() uintptr {
+	if most, _, _, _ := cpuid(0x80000000); most < 0x80000001 {
+		return 0
 	}
-	_, _, _, d := cpuid(0x80000001, 0)
-	return d>>26&1 != 0
+	_, _, _, d := cpuid(0x80000001)
+	return uintptr(d >> 26 & 1)
 }

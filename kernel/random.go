@@ -12,7 +12,7 @@ func initRandom() {
 	for i := uintptr(0); i < 4; i++ {
 		*element(&k.random[0], i) = uint64(header(handoff.OffsetSeed+8*i)) ^ uint64(ticks())
 	}
-	_, _, c, _ := cpuid(1, 0)
+	_, _, c, _ := cpuid(1)
 	k.hasRandom = uintptr(c >> 30 & 1)
 }
 

@@ -9,6 +9,8 @@ var _ = [...]any{
 	nonMaskable, fatal, fatalUser, exceptionUser, gateInstruction, clock,
 	initProcessor, initFacts, initMemory, initAddressSpace, initProtection,
 	initClock, initProcess, handleSystemCall, handleException, handleFatal,
+	gateRequest, secondaryStart, secondaryUser, secondaryVectors, secondaryTrap,
+	secondaryNMI, secondaryUndefined, secondaryFatal, handleSecondary,
 	runPanic, addressOf(&leave), addressOf(&k.blockAddress),
 	addressOf(&k.returnAddress), addressOf(&k.scratch),
 }

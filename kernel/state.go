@@ -54,6 +54,8 @@ type kernelState struct {
 	signals signalTable
 	panic   panicState
 
+	secondaries secondaryTable
+
 	// Clock: nanoseconds = ticks since clockBase * clockScale >> 24.
 	clockBase  uintptr
 	clockScale uintptr

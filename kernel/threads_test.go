@@ -78,7 +78,7 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	s := newThreads(2)
 	event := make([]byte, 16)
-	s.eventData = 0x1122334455667788
+	s.eventData = 0x11223344
 	s.at(0).events = address(event)
 	s.wait(threadPoll, 0, 0)
 	s.running = 1

@@ -36,6 +36,7 @@ var scenarios = map[string]func(arguments []string){
 	"figures":   figures,
 	"touch":     touch,
 	"arm":       arm,
+	"cpu":       secondCPU,
 }
 
 func main() {

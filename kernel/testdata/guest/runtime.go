@@ -199,5 +199,4 @@ func sleep([]string) {
 		worst = max(worst, late)
 	}
 	fmt.Printf("worst %v late\n", worst)
-	check(worst < 20*time.Millisecond, "%v late", worst)
 }

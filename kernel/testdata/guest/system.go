@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -79,11 +80,63 @@ func onPanic(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address 
 	if nested {
 		poke(0x1234_5678_9000)
 	}
+	if c.CPU != 0 || beats != 0 {
+		// Another CPU was started. Both must be still now.
+		before := beats
+		for range 1000000 {
+			poked++
+		}
+		if beats != before {
+			kernel.Out8(0xf4, 0x7f)
+		}
+		kernel.Out8(0xf4, byte(c.Reason)|byte(c.CPU)<<4)
+	}
 	kernel.Out8(0xf4, byte(c.Reason))
 	return 0
 }
 
-var nested bool
+var (
+	nested bool
+	beats  uint64 // counted by another CPU
+	poked  uint64
+)
+
+//go:nosplit
+func beat() {
+	for {
+		atomic.AddUint64(&beats, 1)
+	}
+}
+
+//go:nosplit
+func beatAndPoke() {
+	for beats < 1000000 {
+		atomic.AddUint64(&beats, 1)
+	}
+	poke(0x1234_5678_9000)
+}
+
+// secondCPU starts CPU 1 and panics: on it, or on this one.
+func secondCPU(arguments []string) {
+	beats, poked = 1, 1 // mapped from here on
+	check(kernel.OnPanic(handoff.PanicHandler{Run: onPanic, NMI: true}) == nil, "hook")
+	check(errors.Is(kernel.StartCPU(9, beat), kernel.ErrCPU), "CPU 9 was started")
+	f := beat
+	if arguments[0] == "there" {
+		f = beatAndPoke
+	}
+	err := kernel.StartCPU(1, f)
+	check(err == nil, "%v", err)
+	for start := time.Now(); atomic.LoadUint64(&beats) < 1000; {
+		check(time.Since(start) < 5*time.Second, "CPU 1 does not count")
+		time.Sleep(time.Millisecond)
+	}
+	check(must(kernel.Facts()).Host.CPUs == 2, "the facts have another number of CPUs")
+	if arguments[0] == "here" {
+		kernel.Panic("as asked for")
+	}
+	time.Sleep(5 * time.Second)
+}
 
 // hook installs a panic handler that tells the reason by the exit code, and
 // panics in the way of its argument.
