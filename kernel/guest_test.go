@@ -72,7 +72,7 @@ func image(t testing.TB) ([]byte, map[string]uint64) {
 		if g.err = err; err != nil {
 			return
 		}
-		g.symbols = map[string]uint64{}
+		g.symbols = map[string]uint64{"entry point": f.Entry}
 		for _, s := range symbols {
 			g.symbols[s.Name] = s.Value
 		}
@@ -105,8 +105,16 @@ func (s *serial) String() string {
 	return strings.ReplaceAll(s.text.String(), "\r\n", "\n")
 }
 
-// start makes a machine that will run a scenario of the guest.
+// maker makes machines of a kind.
+type maker func(machine.Config) (machine.Machine, error)
+
+// start makes a machine on KVM that will run a scenario of the guest.
 func start(t testing.TB, scenario string, change ...func(*machine.Config)) (machine.Machine, *serial) {
+	t.Helper()
+	return startOn(t, kvm.New, scenario, change...)
+}
+
+func startOn(t testing.TB, on maker, scenario string, change ...func(*machine.Config)) (machine.Machine, *serial) {
 	t.Helper()
 	wrapped, _ := image(t)
 	out := &serial{}
@@ -114,7 +122,7 @@ func start(t testing.TB, scenario string, change ...func(*machine.Config)) (mach
 	for _, f := range change {
 		f(&config)
 	}
-	m, err := kvm.New(config)
+	m, err := on(config)
 	if errors.Is(err, machine.ErrUnavailable) {
 		t.Skip(err)
 	}
@@ -126,17 +134,23 @@ func start(t testing.TB, scenario string, change ...func(*machine.Config)) (mach
 // finish runs a machine to its end.
 func finish(t testing.TB, m machine.Machine) machine.Exit {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	exit, err := m.Run(ctx)
 	require.NoError(t, err)
 	return exit
 }
 
-// runScenario runs a scenario that must end well, and returns what it wrote.
+// runScenario runs a scenario on KVM that must end well, and returns what it
+// wrote.
 func runScenario(t testing.TB, scenario string, change ...func(*machine.Config)) string {
 	t.Helper()
-	m, out := start(t, scenario, change...)
+	return runScenarioOn(t, kvm.New, scenario, change...)
+}
+
+func runScenarioOn(t testing.TB, on maker, scenario string, change ...func(*machine.Config)) string {
+	t.Helper()
+	m, out := startOn(t, on, scenario, change...)
 	exit := finish(t, m)
 	require.Equal(t, machine.DebugExit, exit.Reason, "%v\n%s", exit, out)
 	require.Zero(t, exit.Code, "%s", out)
