@@ -93,6 +93,67 @@ func TestCopyMemory(t *testing.T) {
 	require.ErrorIs(t, err, errUnreadable)
 }
 
+// still is a machine that only has memory and one CPU.
+type still struct {
+	machine.Machine
+	memory *physmem.Sparse
+	ram    physmem.Ranges
+	state  machine.State
+}
+
+func (m *still) Architecture() machine.Architecture        { return machine.AMD64 }
+func (m *still) RAM() physmem.Ranges                       { return m.ram }
+func (m *still) Memory() physmem.Memory                    { return m.memory }
+func (m *still) CPUs() int                                 { return 1 }
+func (m *still) State(int) (machine.State, error)          { return m.state, nil }
+func (m *still) SetState(_ int, state machine.State) error { m.state = state; return nil }
+
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	s := snapshotOf(t, map[physmem.Address]string{0x3000: "page three", 0xa0000: "video memory"})
+	s.CPUs = []machine.State{&machine.AMD64State{RIP: 0x1234}}
+	to := &still{memory: physmem.NewSparse(snapshotRAM), ram: snapshotRAM}
+	_, err := to.memory.WritePhysical([]byte("old"), 0x3008)
+	require.NoError(t, err)
+	require.NoError(t, machine.Restore(to, s))
+	require.EqualValues(t, 0x1234, to.state.PC())
+	again, err := machine.TakeSnapshot(to, snapshotRAM)
+	require.NoError(t, err)
+	changes, err := s.Changes(again, nil, 0)
+	require.NoError(t, err)
+	require.Empty(t, changes)
+
+	// Where this machine has no RAM, only zeros can be left out.
+	hole := physmem.Ranges{{Start: 0xa0000, End: 0x100000}}
+	smaller := &still{memory: physmem.NewSparse(snapshotRAM), ram: snapshotRAM.Minus(hole)}
+	err = machine.Restore(smaller, s)
+	require.ErrorIs(t, err, machine.ErrUnsupported)
+	require.ErrorContains(t, err, "something at 0xa0000")
+	_, err = s.Memory.WritePhysical(make([]byte, 12), 0xa0000)
+	require.NoError(t, err)
+	require.NoError(t, machine.Restore(smaller, s))
+}
+
+func TestCaptured(t *testing.T) {
+	t.Parallel()
+	s := machine.LongModeState(0x1000, 0x2000)
+	for i := range s.Registers {
+		s.Registers[i] = uint64(i) + 100
+	}
+	s.FS.Base, s.GDTR, s.DR7 = 0x5000, machine.DescriptorTable{Base: 0x500, Limit: 0x2f}, 0x401
+	got := s.Captured()
+	require.EqualValues(t, 0x1000, got.RIP)
+	require.EqualValues(t, []uint64{100, 101, 102, 103, 104, 115}, []uint64{got.RAX, got.RCX, got.RDX, got.RBX, got.RSP, got.R15})
+	require.EqualValues(t, 0x2000, got.CR3)
+	require.EqualValues(t, 0x5000, got.FSBase)
+	require.EqualValues(t, 0x10, got.CS)
+	require.EqualValues(t, 0x2f, got.GDT.Limit)
+	require.EqualValues(t, 0x401, got.Debug[5])
+	wire, err := got.AppendBinary(nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, wire)
+}
+
 func TestCheckRAM(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, machine.CheckRAM(snapshotRAM))

@@ -45,6 +45,7 @@ func Run(t *testing.T, r Runner) {
 		{"Cancel", "", testCancel},
 		{"Reset", "", testReset},
 		{"Snapshot", "", testSnapshot},
+		{"Restore", "", testRestore},
 		{"CPUs", "", testCPUs},
 		{"Close", "", testClose},
 		{"Refusals", "", testRefusals},
@@ -284,44 +285,6 @@ func testCancel(t *testing.T, c contract) {
 	exit, err := m.Run(ctx)
 	require.NoError(t, err)
 	require.Equal(t, machine.Canceled, exit.Reason)
-}
-
-func testReset(t *testing.T, c contract) {
-	m := c.boot(t, c.reset, machine.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for i := range uint64(3) {
-		exit, err := m.Run(ctx)
-		require.NoError(t, err)
-		require.Equal(t, machine.Reset, exit.Reason, "%v", exit)
-		require.Equal(t, i+1, readWord(t, m, c.data), "RAM outside of the image keeps its contents")
-		require.NoError(t, m.Reset())
-	}
-}
-
-func testSnapshot(t *testing.T, c contract) {
-	ctx, m := c.atEntry(t, c.counter, machine.Config{})
-	_, err := m.RunTo(ctx, c.loop, c.loopStep)
-	require.NoError(t, err)
-	before, err := m.Snapshot()
-	require.NoError(t, err)
-	require.Equal(t, m.RAM(), before.RAM)
-	require.Equal(t, c.Architecture, before.Architecture)
-	require.Len(t, before.CPUs, 1)
-	same, err := machine.Changes(before.Memory, m.Memory(), m.RAM(), 0)
-	require.NoError(t, err)
-	require.Empty(t, same)
-	runUntil(t, m, c.data, readWord(t, m, c.data))
-	after, err := m.Snapshot()
-	require.NoError(t, err)
-	changes, err := before.Changes(after, nil, 0)
-	require.NoError(t, err)
-	require.NotEmpty(t, changes)
-	word := physmem.Range{Start: c.data, End: c.data + 8}
-	require.True(t, word.ContainsRange(changes.Bounds()), "only the counter changed, not %v", changes)
-	changes, err = before.Changes(after, physmem.Ranges{word}, 0)
-	require.NoError(t, err)
-	require.Empty(t, changes)
 }
 
 func testCPUs(t *testing.T, c contract) {

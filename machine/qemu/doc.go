@@ -21,9 +21,11 @@
 // Reset. A triple fault is seen as a reset. Halted is looked for every 50 ms.
 //
 // State has no TSC, XCR0, x87 and SSE registers, and does not know of pending NMIs.
-// SetState sets general registers, RIP, RFLAGS, CR0, CR2, CR3, CR4, CR8, EFER, and
-// the bases of FS and GS; a segment or descriptor table other than the CPU has
-// already is ErrUnsupported.
+// SetState sets general registers, RIP, RFLAGS, CR0, CR2, CR3, CR4, CR8, EFER,
+// and the bases of FS and GS. On the first CPU of a machine that has not run yet
+// it sets all the rest too, by code in borrowed memory, so that a snapshot of
+// another machine can be restored; later, a segment, descriptor table or debug
+// register other than the CPU has already is ErrUnsupported.
 //
 // # arm64
 //

@@ -73,7 +73,12 @@ func start(binary string, arguments []string, ram *os.File, serial io.Writer, ev
 		return nil, errors.Join(err, closeAll(ours), p.close())
 	}
 	if err := p.connect(ours); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s", err, p.stderr.String()), p.close())
+		select { // mostly it is ending, and says why
+		case <-p.done:
+		case <-time.After(time.Second):
+		}
+		closed := p.close()
+		return nil, errors.Join(fmt.Errorf("%w: %s", err, p.stderr.String()), closed)
 	}
 	return p, nil
 }

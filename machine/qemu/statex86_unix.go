@@ -3,6 +3,7 @@
 package qemu
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seed64aab995/rescuekernel/machine"
@@ -49,8 +50,16 @@ func (m *Machine) setAMD64(p *process, cpu int, s *machine.AMD64State) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseAMD64(old, s); err != nil {
-		return err
+	if refusal := refuseAMD64(old, s); refusal != nil {
+		if err := m.implant(p, cpu, s); err != nil {
+			return errors.Join(refusal, err)
+		}
+		if old, err = m.stateAMD64(p, cpu); err != nil {
+			return err
+		}
+		if err := refuseAMD64(old, s); err != nil {
+			return err
+		}
 	}
 	names, fields := amd64Fields(s)
 	_, current := amd64Fields(old)
@@ -65,15 +74,23 @@ func (m *Machine) setAMD64(p *process, cpu int, s *machine.AMD64State) error {
 	return nil
 }
 
-// refuseAMD64 names the first thing in a state that QEMU cannot be given.
+// refuseAMD64 names the first thing in a state that the GDB stub cannot set.
+// Of a segment that no selector names, the hidden part has no meaning.
 func refuseAMD64(old, s *machine.AMD64State) error {
+	same := func(a, b machine.Segment) bool {
+		return a == b || a.Selector == b.Selector && a.Selector&^3 == 0
+	}
+	based := func(a, b machine.Segment) bool { // but for the base, which the stub sets
+		a.Base = b.Base
+		return same(a, b)
+	}
 	for _, c := range []struct {
 		name string
 		same bool
 	}{
-		{"GDTR", old.GDTR == s.GDTR}, {"IDTR", old.IDTR == s.IDTR}, {"CS", old.CS == s.CS}, {"SS", old.SS == s.SS},
-		{"DS", old.DS == s.DS}, {"ES", old.ES == s.ES}, {"TR", old.TR == s.TR}, {"LDTR", old.LDTR == s.LDTR},
-		{"FS", old.FS.Selector == s.FS.Selector}, {"GS", old.GS.Selector == s.GS.Selector},
+		{"GDTR", old.GDTR == s.GDTR}, {"IDTR", old.IDTR == s.IDTR}, {"CS", same(old.CS, s.CS)}, {"SS", same(old.SS, s.SS)},
+		{"DS", same(old.DS, s.DS)}, {"ES", same(old.ES, s.ES)}, {"TR", same(old.TR, s.TR)}, {"LDTR", same(old.LDTR, s.LDTR)},
+		{"FS", based(old.FS, s.FS)}, {"GS", based(old.GS, s.GS)},
 		{"DR0 to DR3", old.DR == s.DR}, {"DR7", old.DR7 == s.DR7}, {"activity", old.Activity == s.Activity},
 	} {
 		if !c.same {
