@@ -1,0 +1,3 @@
+// Package pci reads and sets up functions of PCI devices through configuration
+// space.
+package pci
