@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -68,9 +69,15 @@ type handOff struct {
 // start boots the host with the rescue program as its module.
 func start(t testing.TB, r runner, config machine.Config, command string, rescue *program) *handOff {
 	t.Helper()
+	return startOn(t, r, config, command, rescue, func(c *console) io.Writer { return c })
+}
+
+// startOn is start with something between the guest and its console.
+func startOn(t testing.TB, r runner, config machine.Config, command string, rescue *program, serial func(*console) io.Writer) *handOff {
+	t.Helper()
 	h := &handOff{t: t, runner: r, console: &console{}}
 	config.Boot = machine.Boot{Image: hostImage(t), CommandLine: command, Modules: []machine.Module{{Data: rescue.image(t)}}}
-	config.Serial = h.console
+	config.Serial = serial(h.console)
 	m, err := r.create(config)
 	if errors.Is(err, machine.ErrUnavailable) {
 		t.Skipf("machine %s: %v", r.name, err)
@@ -131,13 +138,29 @@ func freezeAt(t testing.TB, r runner, config machine.Config, kind, command strin
 	freeze, block := learn(t, r, config, command, rescue)
 	h := start(t, r, config, "panic="+kind+" "+command, rescue)
 	h.freeze, h.block = freeze, block
-	exit, err := h.machine.RunTo(h.context(), freeze)
-	require.NoError(t, err, "%s", h.console)
-	require.Equal(t, machine.Breakpoint, exit.Reason, "%v\n%s", exit, h.console)
-	require.Equal(t, freeze, exit.PC)
-	h.before, err = h.machine.Snapshot()
-	require.NoError(t, err)
+	h.freezeHere()
 	return h
+}
+
+// freezeHere runs the machine to the freeze point and copies it.
+func (h *handOff) freezeHere() {
+	h.t.Helper()
+	exit, err := h.machine.RunTo(h.context(), h.freeze)
+	require.NoError(h.t, err, "%s", h.console)
+	require.Equal(h.t, machine.Breakpoint, exit.Reason, "%v\n%s", exit, h.console)
+	require.Equal(h.t, h.freeze, exit.PC)
+	h.before, err = h.machine.Snapshot()
+	require.NoError(h.t, err)
+}
+
+// runFor lets the machine run for a while.
+func (h *handOff) runFor(duration time.Duration) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), duration)
+	defer cancel()
+	exit, err := h.machine.Run(ctx)
+	require.NoError(h.t, err)
+	require.Equal(h.t, machine.TimedOut, exit.Reason, "%v\n%s", exit, h.console)
 }
 
 // reservation is the reservation's range as its block says it.

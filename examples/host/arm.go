@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/rescue"
+	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
 // arm arms with the first boot module as the rescue program. It works from the
@@ -25,12 +27,30 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the rescue program's module: %w", err)
 	}
+	place, err := place(environment)
+	if err != nil {
+		return nil, err
+	}
 	module := boot.Modules[0].Range
 	return rescue.Arm(rescue.Config{
 		Platform:    kernel.Platform{},
 		Image:       physmem.NewExtentReader(memory, []physmem.Range{module}),
 		ImageRange:  module.AlignOutward(handoff.PageSize),
 		Environment: environment,
+		Place:       place,
 		NMI:         true,
 	})
+}
+
+// place is where the command line wants the reservation. All zeros is a good
+// choice: the least size, as high as it can be.
+func place(environment handoff.Environment) (reserve.Place, error) {
+	var numbers [3]uint64
+	for i, name := range []string{"reserve.size", "reserve.limit", "reserve.lowest"} {
+		var err error
+		if numbers[i], err = strconv.ParseUint(lookup(environment, name, "0"), 0, 64); err != nil {
+			return reserve.Place{}, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return reserve.Place{Size: numbers[0], Limit: physmem.Address(numbers[1]), Lowest: numbers[2] != 0}, nil
 }

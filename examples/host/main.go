@@ -4,9 +4,10 @@
 //
 // Its command line is words of the form key=value:
 //
-//	panic=KIND        how to panic: go, nil, stack, memory, kernel, call, exit, none
-//	after=DURATION    how long to work before; 10ms
-//	debug.rescue.X=V  the rescue program's variable X
+//	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, none
+//	after=DURATION     how long to work before; 10ms
+//	reserve.size=N     of the reservation; reserve.limit=ADDRESS, reserve.lowest=1 where it may be
+//	debug.rescue.X=V   the rescue program's variable X
 //
 // The first boot module is the rescue program. Build and boot it with
 //

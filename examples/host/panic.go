@@ -33,11 +33,35 @@ func panicAs(kind string, armed *rescue.Armed) {
 		armed.Panic("the operator asked for it")
 	case "exit":
 		os.Exit(3)
+	case "nmi": // whoever wants it sends one
+		spin()
+	case "cpu": // a fault on another CPU
+		if err := kernel.StartCPU(1, wildStore); err != nil {
+			fmt.Println("host:", err)
+			os.Exit(1)
+		}
+		spin()
 	default:
 		fmt.Printf("host: no such kind\n")
 		os.Exit(1)
 	}
 }
+
+// spin keeps the CPU busy in one instruction.
+//
+//go:noinline
+func spin() {
+	for {
+	}
+}
+
+// nowhere is nil for ever.
+var nowhere *uint64
+
+// wildStore runs on a CPU that has no goroutine.
+//
+//go:nosplit
+func wildStore() { *nowhere = 1 }
 
 //go:noinline
 func nilDereference(l *ledger) { l.entries["nobody"]++ }

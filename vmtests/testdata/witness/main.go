@@ -75,12 +75,20 @@ func panicFacts(r *reserve.Reservation) error {
 	fact("message", fmt.Sprintf("%q", area.Message))
 	fact("broken_seals", area.BrokenSeals)
 	fact("nested", area.Nested)
+	// The counter's unit is a fact of the machine, the same on both sides.
+	if clock, err := kernel.ClockInfo(); err == nil && clock.Kilohertz != 0 {
+		for phase, at := range area.Phases[:handoff.PhaseEntry] {
+			fact(fmt.Sprintf("phase%d_to_entry_ns", phase), (clock.Entry-at)*1_000_000/clock.Kilohertz)
+		}
+	}
 	for _, registers := range area.Registers {
 		var state amd64.CPUState
 		if err := state.UnmarshalBinary(registers.State); err != nil {
 			return err
 		}
 		fact("registers", fmt.Sprintf("cpu=%d rip=%#x rsp=%#x fs=%#x cr3=%#x vector=%d", registers.CPU, state.RIP, state.RSP, state.FSBase, area.Root, area.Vector))
+		fact(fmt.Sprintf("general%d", registers.CPU), fmt.Sprintf("%x", []uint64{state.RAX, state.RCX, state.RDX, state.RBX, state.RSP, state.RBP,
+			state.RSI, state.RDI, state.R8, state.R9, state.R10, state.R11, state.R12, state.R13, state.R14, state.R15}))
 	}
 	return nil
 }
