@@ -105,6 +105,11 @@ func (e Entry) Address(paging Paging, level int) physmem.Address {
 	if e.Leaf(level) {
 		size = paging.PageSizeAt(level)
 	}
+	return e.address(&paging, size)
+}
+
+// address is that of size bytes.
+func (e Entry) address(paging *Paging, size uint64) physmem.Address {
 	switch {
 	case paging.LPA2: // bits 49 and below in place, 51 and 50 in 9 and 8
 		return physmem.Address(e&(1<<50-1)&^Entry(size-1) | e>>8&3<<50)

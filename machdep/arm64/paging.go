@@ -115,7 +115,7 @@ func (p Paging) IsCanonical(va uint64) bool {
 
 // canonical is va with the bits that have no meaning as the others above
 // VirtualBits.
-func (p Paging) canonical(va uint64) uint64 {
+func (p *Paging) canonical(va uint64) uint64 {
 	if p.Upper {
 		return va | ^uint64(0)<<p.VirtualBits
 	}

@@ -82,8 +82,8 @@ func (w *SectionWalker) Trace(va uint64, steps []Step) ([]Step, Mapping, error) 
 // mapping is that of a page descriptor. Its address is not taken as the
 // architecture's, but as readers of minidumps do, who know of no other format.
 func (w *SectionWalker) mapping(va uint64, entry Entry) Mapping {
-	mapping := newMapping(w.paging, va, LevelPage, entry, limits{})
 	size := uint64(w.paging.Granule)
+	mapping := newMapping(&w.paging, va, size, LevelPage, entry, limits{})
 	mapping.Virtual = va &^ (size - 1)
 	mapping.Physical = physmem.Address(entry & sectionAddressMask &^ Entry(size-1))
 	return mapping

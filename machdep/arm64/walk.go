@@ -75,14 +75,14 @@ func (w *Walker) walkEntry(at Step, va, start, last uint64, l limits, visit func
 	if err := w.shapes[ordinal(at.Level)].check(at.Entry, at.Level); err != nil {
 		return w.report(failure(va, at, err))
 	}
-	next := at.Entry.Address(w.paging, at.Level)
 	if at.Entry.Leaf(at.Level) {
-		size := physmem.Address(w.paging.PageSizeAt(at.Level))
-		if w.allowed != nil && !w.allowed.Overlaps(physmem.Range{Start: next, End: next + size}) {
+		m := newMapping(&w.paging, va, 1<<w.shapes[ordinal(at.Level)].shift, at.Level, at.Entry, l)
+		if w.allowed != nil && !w.allowed.Overlaps(physmem.Range{Start: m.Physical, End: m.Physical + physmem.Address(m.Size)}) {
 			return w.report(failure(va, at, ErrOutsideMemory))
 		}
-		return visit(newMapping(w.paging, va, at.Level, at.Entry, l))
+		return visit(m)
 	}
+	next := at.Entry.address(&w.paging, uint64(w.paging.Granule))
 	if !w.FollowCycles {
 		for level := w.start; level <= at.Level; level++ {
 			// The first table may be a part of a page.

@@ -53,13 +53,13 @@ func (l limits) restrict(table Entry) limits {
 	return l
 }
 
-// newMapping is the mapping of leaf at level, whose page contains va.
-func newMapping(paging Paging, va uint64, level int, leaf Entry, l limits) Mapping {
-	size := paging.PageSizeAt(level)
+// newMapping is the mapping of leaf at level, whose page of size bytes contains
+// va.
+func newMapping(paging *Paging, va, size uint64, level int, leaf Entry, l limits) Mapping {
 	rights := (leaf | l.set) &^ l.clear
 	mapping := Mapping{
 		Virtual:  paging.canonical(va) &^ (size - 1),
-		Physical: leaf.Address(paging, level),
+		Physical: leaf.address(paging, size),
 		Size:     size,
 		Level:    level,
 		Entry:    leaf,
@@ -189,7 +189,7 @@ func (w *Walker) descend(va uint64, last int) (depth int, err error) {
 		if at.Level == last || at.Entry.Leaf(at.Level) {
 			return depth, nil
 		}
-		next := at.Entry.Address(w.paging, at.Level)
+		next := at.Entry.address(&w.paging, uint64(w.paging.Granule))
 		if !w.FollowCycles {
 			for i := range depth {
 				// The first table may be a part of a page.
@@ -233,7 +233,7 @@ func (w *Walker) finish(va uint64, depth int) (physmem.Address, Mapping, error) 
 		}
 	}
 	leaf := &w.path[depth-1]
-	mapping := newMapping(w.paging, va, leaf.Level, leaf.Entry, l)
+	mapping := newMapping(&w.paging, va, 1<<w.shapes[ordinal(leaf.Level)].shift, leaf.Level, leaf.Entry, l)
 	physical := mapping.Physical + physmem.Address(va&(mapping.Size-1))
 	if w.allowed != nil && !w.allowed.Contains(physical) {
 		return 0, Mapping{}, failure(va, *leaf, ErrOutsideMemory)
