@@ -53,7 +53,7 @@ func (c *vcpu) setBreakpoints(addresses []uint64) error {
 }
 
 // stopDebugging takes steps and breakpoints off all CPUs.
-func (m *Machine) stopDebugging() error {
+func (m *guest) stopDebugging() error {
 	var errs []error
 	for _, c := range m.vm.cpus {
 		errs = append(errs, c.setDebug(guestDebug{}))
@@ -64,7 +64,7 @@ func (m *Machine) stopDebugging() error {
 // step runs one CPU for one instruction, on the caller's thread: a CPU's own
 // thread would cost more than the instruction. Debug control stays set, for
 // the next step.
-func (m *Machine) step(ctx context.Context, c *vcpu) (*machine.Exit, error) {
+func (m *guest) step(ctx context.Context, c *vcpu) (*machine.Exit, error) {
 	if ctx.Err() != nil {
 		exit := machine.ContextExit(ctx)
 		return &exit, nil
@@ -95,7 +95,7 @@ func (m *Machine) step(ctx context.Context, c *vcpu) (*machine.Exit, error) {
 // pass lets CPUs that stand at a breakpoint execute the instruction there. In
 // ring 0 that is a single step, since KVM's emulator does not honour RFLAGS.RF;
 // in ring 3, where some hosts cannot step, it is that flag.
-func (m *Machine) pass(ctx context.Context, addresses []uint64) (*machine.Exit, error) {
+func (m *guest) pass(ctx context.Context, addresses []uint64) (*machine.Exit, error) {
 	for _, c := range m.vm.cpus {
 		regs, err := gokvm.GetRegs(c.fd)
 		if err != nil {

@@ -21,8 +21,8 @@ const lowMemoryEnd = 3 << 30
 // at for whether it can never wake again.
 const haltedInterval = 50 * time.Millisecond
 
-// Machine is a machine on KVM.
-type Machine struct {
+// guest is a machine on KVM.
+type guest struct {
 	config machine.Config
 	ram    *ram.RAM
 	ranges physmem.Ranges
@@ -36,7 +36,7 @@ type Machine struct {
 	wake chan int // CPUs that NMI found halted while others ran
 }
 
-var _ machine.Machine = (*Machine)(nil)
+var _ machine.Machine = (*guest)(nil)
 
 // New makes a machine. It is stopped, with the boot image, if there is one,
 // loaded.
@@ -44,7 +44,7 @@ func New(config machine.Config) (machine.Machine, error) {
 	if err := complete(&config); err != nil {
 		return nil, fmt.Errorf("kvm: %w", err)
 	}
-	m := &Machine{config: config, ranges: config.RAM, wake: make(chan int, config.CPUs)}
+	m := &guest{config: config, ranges: config.RAM, wake: make(chan int, config.CPUs)}
 	if err := m.open(); err != nil {
 		return nil, fmt.Errorf("kvm: %w", errors.Join(err, m.Close()))
 	}
@@ -75,7 +75,7 @@ func complete(config *machine.Config) error {
 	return machine.CheckRAM(config.RAM)
 }
 
-func (m *Machine) open() error {
+func (m *guest) open() error {
 	var err error
 	if m.kvm, err = openKVM(); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (m *Machine) open() error {
 }
 
 // powerOn makes the VM and puts CPU 0 at the entry.
-func (m *Machine) powerOn() error {
+func (m *guest) powerOn() error {
 	bus := machine.NewBus(append(slices.Clone(m.config.Devices), machine.PCDevices(m.config)...)...)
 	v, err := newVM(m.kvm, m.ram, m.config, bus)
 	if err != nil {
@@ -110,19 +110,19 @@ func (m *Machine) powerOn() error {
 }
 
 // Architecture is AMD64.
-func (m *Machine) Architecture() machine.Architecture { return machine.AMD64 }
+func (m *guest) Architecture() machine.Architecture { return machine.AMD64 }
 
 // RAM is where there is memory.
-func (m *Machine) RAM() physmem.Ranges { return m.ranges }
+func (m *guest) RAM() physmem.Ranges { return m.ranges }
 
 // Memory is the machine's RAM. It is also a physmem.Viewer.
-func (m *Machine) Memory() physmem.Memory { return m.ram }
+func (m *guest) Memory() physmem.Memory { return m.ram }
 
 // CPUs is the number of CPUs.
-func (m *Machine) CPUs() int { return m.config.CPUs }
+func (m *guest) CPUs() int { return m.config.CPUs }
 
 // cpu is a CPU by number, while the machine is open.
-func (m *Machine) cpu(i int) (*vcpu, error) {
+func (m *guest) cpu(i int) (*vcpu, error) {
 	if m.closed {
 		return nil, machine.ErrClosed
 	}
@@ -133,7 +133,7 @@ func (m *Machine) cpu(i int) (*vcpu, error) {
 }
 
 // Run runs all CPUs that are on.
-func (m *Machine) Run(ctx context.Context) (machine.Exit, error) {
+func (m *guest) Run(ctx context.Context) (machine.Exit, error) {
 	if m.closed {
 		return machine.Exit{}, machine.ErrClosed
 	}
@@ -143,7 +143,7 @@ func (m *Machine) Run(ctx context.Context) (machine.Exit, error) {
 	return m.finish(m.runToExit(ctx))
 }
 
-func (m *Machine) runToExit(ctx context.Context) (*machine.Exit, error) {
+func (m *guest) runToExit(ctx context.Context) (*machine.Exit, error) {
 	for {
 		exit, err := m.runOnce(ctx)
 		if exit != nil || err != nil {
@@ -152,7 +152,7 @@ func (m *Machine) runToExit(ctx context.Context) (*machine.Exit, error) {
 	}
 }
 
-func (m *Machine) finish(exit *machine.Exit, err error) (machine.Exit, error) {
+func (m *guest) finish(exit *machine.Exit, err error) (machine.Exit, error) {
 	if err != nil {
 		return machine.Exit{}, fmt.Errorf("kvm: %w", err)
 	}
@@ -161,7 +161,7 @@ func (m *Machine) finish(exit *machine.Exit, err error) (machine.Exit, error) {
 
 // RunTo is Run with hardware breakpoints. On some hosts they work in ring 0
 // only.
-func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (machine.Exit, error) {
+func (m *guest) RunTo(ctx context.Context, addresses ...uint64) (machine.Exit, error) {
 	if m.closed {
 		return machine.Exit{}, machine.ErrClosed
 	}
@@ -181,7 +181,7 @@ func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (machine.Exit,
 
 // Step lets one CPU execute one instruction. On some hosts it works in ring 0
 // only.
-func (m *Machine) Step(ctx context.Context, cpu int) (machine.Exit, error) {
+func (m *guest) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 	c, err := m.cpu(cpu)
 	if err != nil {
 		return machine.Exit{}, err
@@ -193,7 +193,7 @@ func (m *Machine) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 }
 
 // NMI sends an NMI to a CPU.
-func (m *Machine) NMI(cpu int) error {
+func (m *guest) NMI(cpu int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, err := m.cpu(cpu)
@@ -210,7 +210,7 @@ func (m *Machine) NMI(cpu int) error {
 }
 
 // Reset makes new CPUs and devices over the same RAM.
-func (m *Machine) Reset() error {
+func (m *guest) Reset() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -226,7 +226,7 @@ func (m *Machine) Reset() error {
 	return nil
 }
 
-func (m *Machine) drainWake() {
+func (m *guest) drainWake() {
 	for {
 		select {
 		case <-m.wake:
@@ -237,7 +237,7 @@ func (m *Machine) drainWake() {
 }
 
 // Snapshot copies the machine.
-func (m *Machine) Snapshot() (*machine.Snapshot, error) {
+func (m *guest) Snapshot() (*machine.Snapshot, error) {
 	if m.closed {
 		return nil, machine.ErrClosed
 	}
@@ -245,7 +245,7 @@ func (m *Machine) Snapshot() (*machine.Snapshot, error) {
 }
 
 // Close frees the machine.
-func (m *Machine) Close() error {
+func (m *guest) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {

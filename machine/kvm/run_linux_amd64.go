@@ -22,7 +22,7 @@ type result struct {
 
 // runOnce runs the CPUs that are on. With an interrupt controller it comes
 // back from time to time without an exit.
-func (m *Machine) runOnce(ctx context.Context) (*machine.Exit, error) {
+func (m *guest) runOnce(ctx context.Context) (*machine.Exit, error) {
 	var on []*vcpu
 	for _, c := range m.vm.cpus {
 		// With the interrupt controller KVM itself keeps halted and unstarted
@@ -46,7 +46,7 @@ func (m *Machine) runOnce(ctx context.Context) (*machine.Exit, error) {
 
 // runThese runs CPUs until one stops the machine, all have halted, ctx ends,
 // or a tick comes: then the exit is nil.
-func (m *Machine) runThese(ctx context.Context, on []*vcpu, tick <-chan time.Time) (*machine.Exit, error) {
+func (m *guest) runThese(ctx context.Context, on []*vcpu, tick <-chan time.Time) (*machine.Exit, error) {
 	if len(on) == 0 {
 		return &machine.Exit{Reason: machine.Halted, Detail: "no CPU is on"}, nil
 	}
@@ -141,7 +141,7 @@ func (r *running) stopAll() {
 
 // allHalted gives the exit of a machine with an interrupt controller that can
 // never wake: every CPU that was started is in HLT with interrupts off.
-func (m *Machine) allHalted() (*machine.Exit, error) {
+func (m *guest) allHalted() (*machine.Exit, error) {
 	exit := &machine.Exit{Reason: machine.Halted}
 	for _, c := range m.vm.cpus {
 		activity, err := c.kernelActivity()

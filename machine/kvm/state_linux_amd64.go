@@ -30,7 +30,7 @@ const (
 )
 
 // State copies a CPU's registers.
-func (m *Machine) State(cpu int) (machine.State, error) {
+func (m *guest) State(cpu int) (machine.State, error) {
 	c, err := m.cpu(cpu)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (m *Machine) State(cpu int) (machine.State, error) {
 }
 
 // SetState gives a CPU its registers.
-func (m *Machine) SetState(cpu int, state machine.State) error {
+func (m *guest) SetState(cpu int, state machine.State) error {
 	c, err := m.cpu(cpu)
 	if err != nil {
 		return err

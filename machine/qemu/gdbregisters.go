@@ -17,17 +17,17 @@ type register struct {
 type description struct {
 	Features []feature `xml:"feature"`
 	Includes []include `xml:"include"`
-	Registers
+	registerSet
 }
 
-type feature struct{ Registers }
+type feature struct{ registerSet }
 
 type include struct {
 	Href string `xml:"href,attr"`
 }
 
-// Registers are the registers of a feature, in order.
-type Registers struct {
+// registerSet are the registers of a feature, in order.
+type registerSet struct {
 	Regs []struct {
 		Name   string `xml:"name,attr"`
 		Bits   int    `xml:"bitsize,attr"`
@@ -60,7 +60,7 @@ func (g *gdb) readDescription(name string, found map[string]register, next *int)
 			return err
 		}
 	}
-	for _, set := range append(d.Features, feature{d.Registers}) {
+	for _, set := range append(d.Features, feature{d.registerSet}) {
 		for _, r := range set.Regs {
 			if r.Number != nil {
 				*next = *r.Number

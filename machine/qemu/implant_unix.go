@@ -45,7 +45,7 @@ const (
 var implantTime = 10 * time.Second
 
 // implant gives a CPU that has not run yet what the stub cannot set.
-func (m *Machine) implant(p *process, cpu int, s *machine.AMD64State) (err error) {
+func (m *guest) implant(p *process, cpu int, s *machine.AMD64State) (err error) {
 	if m.ran || cpu != 0 || s.Activity != machine.Running {
 		return fmt.Errorf("descriptor tables of a CPU that has run, or is not the first: %w", machine.ErrUnsupported)
 	}
@@ -89,7 +89,7 @@ func (m *Machine) implant(p *process, cpu int, s *machine.AMD64State) (err error
 
 // loadSegments has the stub load the segment registers, from the descriptors
 // that the borrowed tables show.
-func (m *Machine) loadSegments(p *process, s *machine.AMD64State) error {
+func (m *guest) loadSegments(p *process, s *machine.AMD64State) error {
 	for name, segment := range map[string]machine.Segment{"ds": s.DS, "es": s.ES, "fs": s.FS, "gs": s.GS, "ss": s.SS, "cs": s.CS} {
 		if err := m.set(p, name, uint64(segment.Selector)); err != nil {
 			return err

@@ -15,8 +15,8 @@ import (
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// Machine is a machine in QEMU.
-type Machine struct {
+// guest is a machine in QEMU.
+type guest struct {
 	options Options
 	board   board
 	config  machine.Config
@@ -34,19 +34,19 @@ type Machine struct {
 	last      machine.Exit // how QEMU ended
 }
 
-var _ machine.Machine = (*Machine)(nil)
+var _ machine.Machine = (*guest)(nil)
 
 // New makes a machine. It is stopped at its reset vector; firmware will load
 // the boot image, if there is one.
 func (o Options) New(config machine.Config) (machine.Machine, error) {
-	m := &Machine{config: config}
+	m := &guest{config: config}
 	if err := m.open(o); err != nil {
 		return nil, fmt.Errorf("qemu: %w", errors.Join(err, m.Close()))
 	}
 	return m, nil
 }
 
-func (m *Machine) open(o Options) error {
+func (m *guest) open(o Options) error {
 	var err error
 	if m.options, m.board, err = o.complete(); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (m *Machine) open(o Options) error {
 }
 
 // powerOn starts QEMU over the RAM.
-func (m *Machine) powerOn() error {
+func (m *guest) powerOn() error {
 	dir, err := os.MkdirTemp("", "qemu")
 	if err != nil {
 		return fmt.Errorf("make directory for boot files: %w", err)
@@ -87,7 +87,7 @@ func (m *Machine) powerOn() error {
 }
 
 // arguments are QEMU's, but for the connections. Boot files are written to dir.
-func (m *Machine) arguments(dir string) ([]string, error) {
+func (m *guest) arguments(dir string) ([]string, error) {
 	a := []string{
 		"-machine", m.options.Board + ",memory-backend=ram", "-cpu", m.options.CPU, "-accel", m.options.Accelerator,
 		"-smp", strconv.Itoa(m.config.CPUs), "-m", strconv.FormatUint(m.config.MemorySize>>10, 10) + "K",
@@ -140,19 +140,19 @@ func diskArguments(disks []machine.Disk) ([]string, error) {
 }
 
 // Architecture is the board's.
-func (m *Machine) Architecture() machine.Architecture { return m.options.Architecture }
+func (m *guest) Architecture() machine.Architecture { return m.options.Architecture }
 
 // RAM is what the guest sees as RAM.
-func (m *Machine) RAM() physmem.Ranges { return m.usable }
+func (m *guest) RAM() physmem.Ranges { return m.usable }
 
 // Memory is the board's RAM. It is also a physmem.Viewer.
-func (m *Machine) Memory() physmem.Memory { return m.memory }
+func (m *guest) Memory() physmem.Memory { return m.memory }
 
 // CPUs is the number of CPUs.
-func (m *Machine) CPUs() int { return m.config.CPUs }
+func (m *guest) CPUs() int { return m.config.CPUs }
 
 // live is the QEMU, while there is one.
-func (m *Machine) live() (*process, error) {
+func (m *guest) live() (*process, error) {
 	if m.closed {
 		return nil, machine.ErrClosed
 	}
@@ -163,7 +163,7 @@ func (m *Machine) live() (*process, error) {
 }
 
 // NMI sends an NMI to a CPU. QEMU knows it on amd64 only.
-func (m *Machine) NMI(cpu int) error {
+func (m *guest) NMI(cpu int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, err := m.live()
@@ -183,7 +183,7 @@ func (m *Machine) NMI(cpu int) error {
 
 // Reset starts QEMU again over the same RAM. Firmware loads the boot image
 // again.
-func (m *Machine) Reset() error {
+func (m *guest) Reset() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -199,14 +199,14 @@ func (m *Machine) Reset() error {
 }
 
 // Snapshot copies the machine. After a debug exit there are no CPUs to copy.
-func (m *Machine) Snapshot() (*machine.Snapshot, error) {
+func (m *guest) Snapshot() (*machine.Snapshot, error) {
 	if m.closed {
 		return nil, machine.ErrClosed
 	}
 	return machine.TakeSnapshot(m, m.memory.Populated())
 }
 
-func (m *Machine) endProcess() error {
+func (m *guest) endProcess() error {
 	if m.process == nil {
 		return nil
 	}
@@ -216,7 +216,7 @@ func (m *Machine) endProcess() error {
 }
 
 // Close ends QEMU and frees the RAM.
-func (m *Machine) Close() error {
+func (m *guest) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {

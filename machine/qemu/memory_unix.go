@@ -49,7 +49,7 @@ const writeChunk = 1920
 // tellWrites has QEMU itself write what was written to the memory, so that it
 // forgets code that it translated there. A QEMU that has executed nothing yet
 // has none.
-func (m *Machine) tellWrites(p *process) (err error) {
+func (m *guest) tellWrites(p *process) (err error) {
 	written := m.memory.takeWritten()
 	if len(written) == 0 || !m.ran {
 		m.ran = true

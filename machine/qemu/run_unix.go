@@ -23,7 +23,7 @@ const (
 )
 
 // Run runs all CPUs.
-func (m *Machine) Run(ctx context.Context) (machine.Exit, error) {
+func (m *guest) Run(ctx context.Context) (machine.Exit, error) {
 	p, err := m.live()
 	if err != nil {
 		return machine.Exit{}, err
@@ -36,7 +36,7 @@ func (m *Machine) Run(ctx context.Context) (machine.Exit, error) {
 }
 
 // RunTo is Run with hardware breakpoints of the GDB stub.
-func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (exit machine.Exit, err error) {
+func (m *guest) RunTo(ctx context.Context, addresses ...uint64) (exit machine.Exit, err error) {
 	p, err := m.live()
 	if err != nil {
 		return machine.Exit{}, err
@@ -64,7 +64,7 @@ func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (exit machine.
 }
 
 // pass steps CPUs that stand at one of the addresses.
-func (m *Machine) pass(ctx context.Context, addresses []uint64) (exit machine.Exit, passed bool, err error) {
+func (m *guest) pass(ctx context.Context, addresses []uint64) (exit machine.Exit, passed bool, err error) {
 	for cpu := range m.config.CPUs {
 		pc, err := m.pc(cpu)
 		if err != nil {
@@ -81,7 +81,7 @@ func (m *Machine) pass(ctx context.Context, addresses []uint64) (exit machine.Ex
 }
 
 // Step lets one CPU execute one instruction.
-func (m *Machine) Step(ctx context.Context, cpu int) (machine.Exit, error) {
+func (m *guest) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 	p, err := m.live()
 	if err != nil {
 		return machine.Exit{}, err
@@ -100,7 +100,7 @@ func (m *Machine) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 }
 
 // resume lets the machine go on with a vCont packet until it stops.
-func (m *Machine) resume(ctx context.Context, p *process, packet string) (machine.Exit, error) {
+func (m *guest) resume(ctx context.Context, p *process, packet string) (machine.Exit, error) {
 	if ctx.Err() != nil {
 		return machine.ContextExit(ctx), nil
 	}
@@ -147,7 +147,7 @@ func deref(exit *machine.Exit) machine.Exit {
 
 // interrupt stops the machine. If it stopped by itself just then, that is the
 // exit.
-func (m *Machine) interrupt(p *process) (*machine.Exit, error) {
+func (m *guest) interrupt(p *process) (*machine.Exit, error) {
 	if err := p.gdb.interrupt(); err != nil {
 		return nil, fmt.Errorf("stop: %w", err)
 	}
@@ -173,7 +173,7 @@ func (m *Machine) interrupt(p *process) (*machine.Exit, error) {
 }
 
 // stopped makes an exit of a stop packet.
-func (m *Machine) stopped(p *process, packet string, ok bool) (machine.Exit, error) {
+func (m *guest) stopped(p *process, packet string, ok bool) (machine.Exit, error) {
 	if !ok {
 		return m.ended(p)
 	}
@@ -198,7 +198,7 @@ func (m *Machine) stopped(p *process, packet string, ok bool) (machine.Exit, err
 }
 
 // shutDown waits for the event that says why the machine was shut down.
-func (m *Machine) shutDown(p *process, s stop) (machine.Exit, error) {
+func (m *guest) shutDown(p *process, s stop) (machine.Exit, error) {
 	select {
 	case <-p.events.arrived:
 	case <-time.After(stopTime):
@@ -215,7 +215,7 @@ func (m *Machine) shutDown(p *process, s stop) (machine.Exit, error) {
 // ended is the exit of a machine whose QEMU has ended: by isa-debug-exit, whose
 // status is odd and has the code above its lowest bit (QEMU
 // hw/misc/debugexit.c), or by an accident.
-func (m *Machine) ended(p *process) (machine.Exit, error) {
+func (m *guest) ended(p *process) (machine.Exit, error) {
 	select {
 	case <-p.done:
 	case <-time.After(stopTime):
@@ -233,7 +233,7 @@ func (m *Machine) ended(p *process) (machine.Exit, error) {
 // allHalted tells of an amd64 machine whose CPUs are all in HLT with
 // interrupts off, by the line "RIP=... RFL=... HLT=1". It looks at CPUs that
 // run, so that what it sees counts only once they have stopped.
-func (m *Machine) allHalted(p *process) bool {
+func (m *guest) allHalted(p *process) bool {
 	if m.options.Architecture != machine.AMD64 {
 		return false
 	}

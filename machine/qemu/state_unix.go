@@ -12,7 +12,7 @@ import (
 )
 
 // choose makes a CPU the one that registers are read of.
-func (m *Machine) choose(cpu int) (*process, error) {
+func (m *guest) choose(cpu int) (*process, error) {
 	p, err := m.live()
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (m *Machine) choose(cpu int) (*process, error) {
 }
 
 // get reads a register of the chosen CPU by GDB's name.
-func (m *Machine) get(p *process, name string) (uint64, error) {
+func (m *guest) get(p *process, name string) (uint64, error) {
 	r, ok := m.registers[name]
 	if !ok {
 		return 0, fmt.Errorf("register %s: %w", name, machine.ErrUnsupported)
@@ -46,7 +46,7 @@ func (m *Machine) get(p *process, name string) (uint64, error) {
 }
 
 // set writes a register of the chosen CPU.
-func (m *Machine) set(p *process, name string, v uint64) error {
+func (m *guest) set(p *process, name string, v uint64) error {
 	r, ok := m.registers[name]
 	if !ok || r.bytes > 8 {
 		return fmt.Errorf("register %s: %w", name, machine.ErrUnsupported)
@@ -59,7 +59,7 @@ func (m *Machine) set(p *process, name string, v uint64) error {
 }
 
 // pc is a CPU's instruction pointer.
-func (m *Machine) pc(cpu int) (uint64, error) {
+func (m *guest) pc(cpu int) (uint64, error) {
 	p, err := m.choose(cpu)
 	if err != nil {
 		return 0, err
@@ -71,7 +71,7 @@ func (m *Machine) pc(cpu int) (uint64, error) {
 }
 
 // State copies a CPU's registers.
-func (m *Machine) State(cpu int) (machine.State, error) {
+func (m *guest) State(cpu int) (machine.State, error) {
 	p, err := m.choose(cpu)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (m *Machine) State(cpu int) (machine.State, error) {
 }
 
 // SetState gives a CPU its registers, as far as QEMU can.
-func (m *Machine) SetState(cpu int, state machine.State) error {
+func (m *guest) SetState(cpu int, state machine.State) error {
 	p, err := m.choose(cpu)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (m *Machine) SetState(cpu int, state machine.State) error {
 
 // stateARM64 reads general registers, and every system register that the
 // stub's description has beyond.
-func (m *Machine) stateARM64(p *process) (*machine.ARM64State, error) {
+func (m *guest) stateARM64(p *process) (*machine.ARM64State, error) {
 	s := &machine.ARM64State{System: make(map[string]uint64)}
 	fields := arm64Fields(s)
 	for name, field := range fields {
@@ -134,7 +134,7 @@ func (m *Machine) stateARM64(p *process) (*machine.ARM64State, error) {
 	return s, nil
 }
 
-func (m *Machine) setARM64(p *process, s *machine.ARM64State) error {
+func (m *guest) setARM64(p *process, s *machine.ARM64State) error {
 	for name, field := range arm64Fields(s) {
 		if err := m.set(p, name, *field); err != nil {
 			return err

@@ -26,7 +26,7 @@ func amd64Fields(s *machine.AMD64State) ([]string, []*uint64) {
 
 // stateAMD64 reads what the GDB stub has, and from the monitor the hidden parts
 // of segments, the descriptor tables and the debug registers.
-func (m *Machine) stateAMD64(p *process, cpu int) (*machine.AMD64State, error) {
+func (m *guest) stateAMD64(p *process, cpu int) (*machine.AMD64State, error) {
 	s := &machine.AMD64State{}
 	text, err := p.qmp.monitor("info registers", cpu)
 	if err != nil {
@@ -45,7 +45,7 @@ func (m *Machine) stateAMD64(p *process, cpu int) (*machine.AMD64State, error) {
 }
 
 // setAMD64 writes the registers that differ.
-func (m *Machine) setAMD64(p *process, cpu int, s *machine.AMD64State) error {
+func (m *guest) setAMD64(p *process, cpu int, s *machine.AMD64State) error {
 	old, err := m.stateAMD64(p, cpu)
 	if err != nil {
 		return err
