@@ -18,7 +18,7 @@ var house = [][]string{
 	{"drill", "rescuetest"},
 	{"machine/kvm", "machine/qemu", "machine/emulated"},
 	{"machine/machinetest"},
-	{"emulator", "bootimage"},
+	{"emulator", "bootimage", "imagebuild"},
 	{"machine"},
 	{"rescue", "kernel"},
 	{"reserve"},
