@@ -59,3 +59,15 @@ func pointer[T any](p uintptr) *T { return (*T)(unsafe.Pointer(p)) }
 //
 //go:nocheckptr
 func bytesAt(p, n uintptr) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), n) }
+
+// sizeOf is the size of a type.
+//
+//go:nosplit
+func sizeOf[T any]() uintptr {
+	var v T
+	return unsafe.Sizeof(v)
+}
+
+// functionValue is the address of what a func value points to: the code's
+// address, and what a closure has.
+func functionValue(f func()) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }

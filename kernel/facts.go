@@ -127,13 +127,16 @@ func (b *bootFacts) gatherLinux(w *physicalWindow, pointer uintptr) {
 		e := p + linuxMap + i*linuxMapEntry
 		b.addMap(unaligned64(e), unaligned64(e+8), uintptr(load32(e+16)))
 	}
-	b.addModule(uintptr(load32(p+linuxRamdisk))|uintptr(load32(p+linuxRamdiskHigh))<<32,
-		uintptr(load32(p+linuxRamSize))|uintptr(load32(p+linuxRamSizeHigh))<<32, 0)
-	b.setCommand(w, uintptr(load32(p+linuxCommand))|uintptr(load32(p+linuxCommandHigh))<<32)
+	b.addModule(join(load32(p+linuxRamdisk), load32(p+linuxRamdiskHigh)),
+		join(load32(p+linuxRamSize), load32(p+linuxRamSizeHigh)), 0)
+	b.setCommand(w, join(load32(p+linuxCommand), load32(p+linuxCommandHigh)))
 }
 
 //go:nosplit
-func unaligned64(p uintptr) uintptr { return uintptr(load32(p)) | uintptr(load32(p+4))<<32 }
+func unaligned64(p uintptr) uintptr { return join(load32(p), load32(p+4)) }
+
+//go:nosplit
+func join(low, high uint32) uintptr { return uintptr(uint64(high)<<32 | uint64(low)) }
 
 // Offsets in struct hvm_start_info (Xen include/public/arch-x86/hvm/start_info.h).
 const (

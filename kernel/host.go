@@ -4,8 +4,6 @@ package kernel
 
 import (
 	"runtime"
-	"unsafe"
-
 	"syscall"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
@@ -38,7 +36,9 @@ func OnPanic(h handoff.PanicHandler) error {
 // Panic panics with a message, the registers being the caller's.
 func Panic(message string) {
 	if Running() {
-		_, _ = call(callPanic, stringAddress(message), uintptr(len(message)), 0, 0)
+		// The string may lie on this goroutine's stack, which may move.
+		n := copy(k.panic.explicit[:], message)
+		_, _ = call(callPanic, addressOf(&k.panic.explicit), uintptr(n), 0, 0)
 	}
 	panic(message)
 }
@@ -77,7 +77,8 @@ func Facts() (handoff.HostFacts, error) {
 		ACPI:          physmem.Address(k.facts.rsdp),
 	}
 	f.Clock = clockNow()
-	_, _, _ = syscall.RawSyscall(callRandom, uintptr(unsafe.Pointer(&f.Seed)), unsafe.Sizeof(f.Seed), 0)
+	// RawSyscall is nosplit: f does not move until it is done.
+	_, _, _ = syscall.RawSyscall(callRandom, addressOf(&f.Seed), uintptr(len(f.Seed)), 0)
 	hostRegions(&f)
 	return f, nil
 }

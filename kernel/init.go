@@ -117,7 +117,10 @@ func initHostSets() {
 		if !ok || start >= mapped {
 			panicEarly("no memory for the page bitmap")
 		}
-		if end <= mapped && end-start >= need {
+		if end > mapped {
+			end = mapped
+		}
+		if end-start >= need {
 			k.excluded[maxExcluded-1] = [2]uintptr{start, start + need}
 			fill(virtual(start), need, 0)
 			f.free, f.used = virtual(start), virtual(start+set)

@@ -62,6 +62,21 @@ func TestBootFacts(t *testing.T) {
 	}
 }
 
+// A host of 64 GiB, whose memory is not touched, and one of 16 MiB.
+func TestMemorySizes(t *testing.T) {
+	t.Parallel()
+	for _, size := range []uint64{16 << 20, 64 << 30} {
+		t.Run(fmt.Sprintf("%d MiB", size>>20), func(t *testing.T) {
+			t.Parallel()
+			out := runScenario(t, "figures", func(c *machine.Config) { c.MemorySize = size })
+			t.Log(out)
+		})
+	}
+	runScenario(t, "memory", func(c *machine.Config) {
+		c.RAM = physmem.NewRanges(physmem.Range{Start: 0, End: 48 << 20}, physmem.Range{Start: 64 << 20, End: 65 << 20}, physmem.Range{Start: 5 << 30, End: 5<<30 + 3<<20 + 0x5000})
+	})
+}
+
 // What ends the program ends the machine, with a message that says why.
 func TestEnds(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ type panicState struct {
 	context   handoff.PanicContext
 	depth     uintptr
 	handled   uintptr // panicRun is set; it lies in .bss, which may not be mapped
+	explicit  [handoff.MaxPanicMessage]byte
 	owner     uintptr // the CPU that panicked first: 1 + its place; others stop
 	stopped   uintptr // CPUs that did
 	block     uintptr // what panicRun is called with

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
@@ -157,7 +156,7 @@ func newSecondary(id uint32, f func()) (uintptr, error) {
 	state.gdtr = [2]uintptr{0x47 | b<<16, b >> 48}
 	state.idtr = [2]uintptr{16*vectorCount - 1 | s.idt<<16, s.idt >> 48}
 	state.place, state.cpu = s.count+2, uintptr(id)
-	state.function = *(*uintptr)(unsafe.Pointer(&f))
+	state.function = functionValue(f)
 	return b, nil
 }
 
@@ -265,8 +264,9 @@ func stopOthers() {
 //
 //go:nosplit
 func handleSecondary(saved, faultAddress uintptr) {
-	frame := pointer[trapFrame](saved + unsafe.Sizeof(savedRegisters{}))
-	block := load64(saved + unsafe.Sizeof(savedRegisters{}) + unsafe.Sizeof(trapFrame{}))
+	at := saved + sizeOf[savedRegisters]()
+	frame := pointer[trapFrame](at)
+	block := load64(at + sizeOf[trapFrame]())
 	state := pointer[secondary](block + secondaryState)
 	beginPanic(state.place, state.cpu)
 	c := &k.panic.context

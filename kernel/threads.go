@@ -147,8 +147,7 @@ func (s *threadTable) signalEvent(n uintptr) {
 //go:nosplit
 func (s *threadTable) putEvent(buffer uintptr) {
 	store32(buffer, 1)
-	store32(buffer+epollDataOffset, uint32(s.eventData))
-	store32(buffer+epollDataOffset+4, uint32(s.eventData>>32))
+	store64(buffer+epollDataOffset, s.eventData)
 }
 
 // create makes a runnable copy of the current thread that returns 0 from its
