@@ -28,8 +28,9 @@
 // # What runs here
 //
 // Everything in the package is data and arithmetic and builds on every
-// architecture; nothing executes a privileged instruction. Code that does
-// belongs to trampoline and kernel, which take the bit names from here.
+// architecture, but for [Snapshot], which asks the running processor (CPUID
+// needs no privilege). Code that loads control registers belongs to trampoline
+// and kernel, which take the bit names from here.
 //
 // Addresses are in bytes; all structures in memory are little-endian.
 package amd64

@@ -34,8 +34,10 @@
 // # What runs here
 //
 // Everything in the package is data and arithmetic and builds on every
-// architecture; nothing executes a privileged instruction. Code that does
-// belongs to trampoline and kernel, which take the bit names from here.
+// architecture, but for [Snapshot], which reads the running processor's ID
+// registers (at EL1, or at EL0 where the kernel allows it). Code that writes
+// system registers belongs to trampoline and kernel, which take the bit names
+// from here.
 //
 // Addresses are in bytes; all structures in memory are little-endian.
 package arm64
