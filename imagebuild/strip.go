@@ -13,18 +13,19 @@ import (
 
 // Sizes and offsets of an ELF64 file (System V gABI chapters 4 and 5).
 const (
-	headerSize         = 64
-	sectionSize        = 64
-	offsetSections     = 40 // e_shoff, 8 bytes
-	offsetSectionCount = 60 // e_shnum, 2 bytes
-	offsetSectionNames = 62 // e_shstrndx, 2 bytes
+	headerSize        = 64
+	sectionSize       = 64
+	offsetPrograms    = 32 // e_phoff, 8 bytes
+	offsetSections    = 40 // e_shoff, 8 bytes
+	offsetProgramSize = 54 // e_phentsize and e_phnum, 2 bytes each
+	offsetSectionSize = 58 // e_shentsize, e_shnum and e_shstrndx, 2 bytes each
 
 	maxSections = 1024
 )
 
 // Strip returns an ELF64 file without what is never loaded: symbol table, DWARF
 // and other sections that no segment has. Every byte up to the end of the last
-// segment stays as and where it is, but for the three fields of the ELF header
+// segment stays as and where it is, but for the fields of the ELF header
 // that say where the section headers are; the linker's own table, which may lie
 // in the first segment, stays there unused. The headers of sections that are
 // loaded are written behind the segments, for tools that want them.
@@ -39,21 +40,43 @@ func Strip(file io.ReaderAt) ([]byte, error) {
 	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
 		return nil, fmt.Errorf("strip: %v %v, want a little-endian ELF64 file", f.Class, f.Data)
 	}
-	end := uint64(headerSize)
+	end, err := programsEnd(file)
+	if err != nil {
+		return nil, fmt.Errorf("strip: %w", err)
+	}
 	for _, p := range f.Progs {
 		if p.Filesz > reserve.MaxImageSize || p.Off > reserve.MaxImageSize {
 			return nil, fmt.Errorf("strip: segment of %#x bytes at offset %#x, at most %#x", p.Filesz, p.Off, reserve.MaxImageSize)
 		}
 		end = max(end, p.Off+p.Filesz)
 	}
-	data := make([]byte, end)
-	if n, err := file.ReadAt(data, 0); n != len(data) {
-		return nil, fmt.Errorf("strip: %d of %d bytes of segments: %w", n, len(data), unexpected(err))
+	// What a header claims is not allocated before the file has shown it.
+	data, err := io.ReadAll(io.NewSectionReader(file, 0, int64(end)))
+	if uint64(len(data)) != end {
+		return nil, fmt.Errorf("strip: %d of %d bytes of segments: %w", len(data), end, unexpected(err))
 	}
 	if len(f.Sections) > maxSections {
 		return nil, fmt.Errorf("strip: %d sections, at most %d", len(f.Sections), maxSections)
 	}
 	return appendSections(data, f), nil
+}
+
+// programsEnd is where the ELF header and the program headers end.
+func programsEnd(file io.ReaderAt) (uint64, error) {
+	var header [headerSize]byte
+	if n, err := file.ReadAt(header[:], 0); n != len(header) {
+		return 0, fmt.Errorf("ELF header: %w", unexpected(err))
+	}
+	order := binary.LittleEndian
+	start := order.Uint64(header[offsetPrograms:])
+	size := uint64(order.Uint16(header[offsetProgramSize:])) * uint64(order.Uint16(header[offsetProgramSize+2:]))
+	if size == 0 {
+		return headerSize, nil
+	}
+	if start > reserve.MaxImageSize {
+		return 0, fmt.Errorf("program headers at offset %#x, at most %#x", start, reserve.MaxImageSize)
+	}
+	return max(headerSize, start+size), nil
 }
 
 // appendSections appends the names and headers of the sections that are loaded
@@ -69,7 +92,7 @@ func appendSections(data []byte, f *elf.File) []byte {
 		names = append(append(names, s.Name...), 0)
 	}
 	for _, s := range f.Sections {
-		if s.Flags&elf.SHF_ALLOC != 0 && s.Type != elf.SHT_NULL {
+		if s.Flags&(elf.SHF_ALLOC|elf.SHF_COMPRESSED) == elf.SHF_ALLOC && s.Type != elf.SHT_NULL {
 			add(&s.SectionHeader)
 		}
 	}
@@ -81,8 +104,9 @@ func appendSections(data []byte, f *elf.File) []byte {
 	}
 	order := binary.LittleEndian
 	order.PutUint64(data[offsetSections:], uint64(len(data)))
-	order.PutUint16(data[offsetSectionCount:], uint16(len(headers)))
-	order.PutUint16(data[offsetSectionNames:], uint16(len(headers)-1))
+	order.PutUint16(data[offsetSectionSize:], sectionSize)
+	order.PutUint16(data[offsetSectionSize+2:], uint16(len(headers)))
+	order.PutUint16(data[offsetSectionSize+4:], uint16(len(headers)-1))
 	for i := range headers {
 		data, _ = binary.Append(data, order, &headers[i]) // fixed size: cannot fail
 	}
@@ -92,7 +116,7 @@ func appendSections(data []byte, f *elf.File) []byte {
 // clearSectionFields clears what Strip changes in loaded bytes.
 func clearSectionFields(header []byte) {
 	clear(header[offsetSections : offsetSections+8])
-	clear(header[offsetSectionCount : offsetSectionNames+2])
+	clear(header[offsetSectionSize:headerSize])
 }
 
 func newReader(data []byte) io.ReaderAt { return bytes.NewReader(data) }
