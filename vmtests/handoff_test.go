@@ -76,7 +76,10 @@ func start(t testing.TB, r runner, config machine.Config, command string, rescue
 func startOn(t testing.TB, r runner, config machine.Config, command string, rescue *program, serial func(*console) io.Writer) *handOff {
 	t.Helper()
 	h := &handOff{t: t, runner: r, console: &console{}}
-	config.Boot = machine.Boot{Image: hostImage(t), CommandLine: command, Modules: []machine.Module{{Data: rescue.image(t)}}}
+	if config.Boot.Image == nil {
+		config.Boot.Image = hostImage(t)
+	}
+	config.Boot.CommandLine, config.Boot.Modules = command, []machine.Module{{Data: rescue.image(t)}}
 	config.Serial = serial(h.console)
 	m, err := r.create(config)
 	if errors.Is(err, machine.ErrUnavailable) {
@@ -116,7 +119,7 @@ func learn(t testing.TB, r runner, config machine.Config, command string, rescue
 		freeze uint64
 		block  physmem.Address
 	}
-	key := fmt.Sprint(r.name, config.MemorySize, config.RAM, config.CPUs, len(command), rescue.folder)
+	key := fmt.Sprint(r.name, config.MemorySize, config.RAM, config.CPUs, len(config.Boot.Image), command, rescue.folder)
 	if known, ok := freezePoints.Load(key); ok {
 		return known.(place).freeze, known.(place).block
 	}
@@ -163,12 +166,19 @@ func (h *handOff) runFor(duration time.Duration) {
 	require.Equal(h.t, machine.TimedOut, exit.Reason, "%v\n%s", exit, h.console)
 }
 
+// opened is the reservation as it was at the freeze point. The first stage of
+// its seals held, or there would have been no hand-off.
+func (h *handOff) opened() *reserve.Reservation {
+	h.t.Helper()
+	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageFirst)
+	require.NoError(h.t, err)
+	return r
+}
+
 // reservation is the reservation's range as its block says it.
 func (h *handOff) reservation() physmem.Range {
 	h.t.Helper()
-	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
-	require.NoError(h.t, err)
-	return r.Block.Reservation
+	return h.opened().Block.Reservation
 }
 
 // testimony is what the witness said.
@@ -214,8 +224,7 @@ func (h *handOff) wrongDigests(said testimony) (wrong physmem.Ranges) {
 		}
 		seen = seen.Union(physmem.NewRanges(r))
 	}
-	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
-	require.NoError(h.t, err)
+	r := h.opened()
 	return wrong.Union(physmem.NewRanges(r.Block.Memory...).Minus(seen))
 }
 
@@ -257,10 +266,9 @@ func (h *handOff) requireTrue(exit machine.Exit, reason handoff.Reason, message 
 // requireLog requires that the rescue program read the host's message buffer.
 func (h *handOff) requireLog(said testimony) {
 	h.t.Helper()
-	r, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
-	require.NoError(h.t, err)
+	r := h.opened()
 	log := make([]byte, r.Block.MessageBuffer.Length)
-	_, err = physmem.NewExtentReader(h.before.Memory, r.Block.MessageBuffer.Extents).ReadAt(log, 0)
+	_, err := physmem.NewExtentReader(h.before.Memory, r.Block.MessageBuffer.Extents).ReadAt(log, 0)
 	require.NoError(h.t, err)
 	sum := sha256.Sum256(log)
 	require.Equal(h.t, hex.EncodeToString(sum[:]), said.facts["log"])
