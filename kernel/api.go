@@ -52,20 +52,18 @@ func Free() (physmem.Ranges, error) {
 	}
 	f := &k.frames
 	var free physmem.Ranges
-	for bit := uintptr(0); bit < f.pages; bit++ {
-		if load64(f.free+bit/64*8) == 0 {
-			bit |= 63
-			continue
+	first := uintptr(0) // bit of the range's first page
+	for i := uintptr(0); i < f.count; i++ {
+		start, pages := f.ranges[2*i], (f.ranges[2*i+1]-f.ranges[2*i])/pageSize
+		for page := uintptr(0); page < pages; {
+			n := f.run(first+page, pages-page)
+			if n > 0 {
+				from := physmem.Address(start + page*pageSize)
+				free = append(free, physmem.Range{Start: from, End: from + physmem.Address(n*pageSize)})
+			}
+			page += n + f.gapAfter(first+page+n, pages-page-n)
 		}
-		if !testBit(f.free, bit) {
-			continue
-		}
-		p := physmem.Address(f.address(bit))
-		if last := len(free) - 1; last >= 0 && free[last].End == p {
-			free[last].End += pageSize
-			continue
-		}
-		free = append(free, physmem.Range{Start: p, End: p + pageSize})
+		first += pages
 	}
 	return free, nil
 }

@@ -20,10 +20,8 @@ const (
 	callPanicStack = callFirst + 8 // top; tops of the stacks of NMI, #DF, #MC
 	callAllocate   = callFirst + 9 // bytes, alignment: contiguous frames
 	callSilent     = callFirst + 10
-	callReadMSR    = callFirst + 12 // number
-	callWriteMSR   = callFirst + 13 // number, value
-	callGigabyte   = callFirst + 14
 	callNoIdentity = callFirst + 11 // physical start, end
+	callProcessor  = callFirst + 64 // and up: the architecture's own
 )
 
 // Ends of callEnd.
@@ -59,13 +57,6 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		return mapDevice(a0, a1)
 	case callIdentity:
 		return mapIdentity(a0, a1, a2 != 0)
-	case callReadMSR:
-		return uintptr(gate(gateReadMSR, uint64(a0)))
-	case callWriteMSR:
-		gate(uint32(a0), uint64(a1))
-		return 0
-	case callGigabyte:
-		return hasGigabytePages()
 	case callNoIdentity:
 		return unmapIdentity(a0, a1)
 	case callEnd:
@@ -77,8 +68,7 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		}
 		haltMachine()
 	case callEnter:
-		k.enterArgument = a1
-		gate(gateEnter, uint64(a0))
+		enterPhysical(a0, a1)
 	case callPanicStack:
 		setStacks(a0, a1, a2, a3)
 		return 0
@@ -88,7 +78,7 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		k.console.silent = a0
 		return 0
 	}
-	return errnoNoCall
+	return serveProcessor(number, a0, a1)
 }
 
 // giveBack returns a range that callTake or callAllocate took.

@@ -14,7 +14,7 @@ TEXT ·gate(SB),NOSPLIT,$0-24
 	SHRQ	$32, DX
 	CMPL	CX, $const_gateEnter
 	JNE	call
-	MOVQ	·k+kernelState_enterArgument(SB), DI
+	MOVQ	·k+(kernelState_processorState+processorState_enterArgument)(SB), DI
 call:
 	CALL	·gateInstruction(SB)
 	SHLQ	$32, DX
@@ -57,8 +57,8 @@ TEXT ·cpuid(SB),NOSPLIT,$0-24
 	MOVL	DX, edx+20(FP)
 	RET
 
-// func rdrand() (value uint64, ok bool)
-TEXT ·rdrand(SB),NOSPLIT,$0-9
+// func randomNumber() (value uint64, ok bool)
+TEXT ·randomNumber(SB),NOSPLIT,$0-9
 	RDRANDQ	AX
 	MOVQ	AX, value+0(FP)
 	SETCS	ok+8(FP)

@@ -26,7 +26,7 @@
 // # Rings
 //
 // Nearly all of the kernel is Go in ring 3, on page tables that it can write. Ring 0 is the
-// entry (about 80 instructions), seven instructions of a system call, nine of an
+// entry (under 90 instructions), seven instructions of a system call, ten of an
 // exception, and the gate: a UD2 at one address that asks for a model-specific
 // register, the page-table root, a flush, or a jump that leaves for good. This is
 // the smallest ring 0 there can be, and where a hypervisor emulates ring 0 it is

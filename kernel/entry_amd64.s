@@ -69,13 +69,13 @@ ring0:
 	MOVQ	CR3, AX
 	MOVQ	AX, ·k+kernelState_root(SB)
 	MOVQ	CR4, AX
-	MOVQ	AX, ·k+kernelState_entryCR4(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_entryCR4)(SB)
 	// EFER: SYSCALL and no-execute (SDM 4, IA32_EFER)
 	MOVL	$const_msrEFER, CX
 	RDMSR
 	ORL	$(1<<0|1<<11), AX
 	WRMSR
-	MOVQ	AX, ·k+kernelState_efer(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_efer)(SB)
 	// CR4: PAE, MCE, OSFXSR, OSXMMEXCPT, OSXSAVE where there is XSAVE; of what
 	// was there only LA57 and VMXE stay (SDM 3A 2.5).
 	MOVL	$1, AX
@@ -99,7 +99,7 @@ ring0:
 	MOVL	$7, AX // and AVX
 noAVX:
 	BYTE	$0x0f; BYTE $0x01; BYTE $0xd1 // XSETBV
-	MOVQ	AX, ·k+kernelState_xcr0(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_xcr0)(SB)
 	JMP	control0
 noXSAVE:
 	MOVQ	AX, CR4
@@ -109,9 +109,9 @@ control0:
 	ANDQ	$~(1<<2|1<<3|1<<29|1<<30), AX
 	ORQ	$(1<<1|1<<5|1<<16), AX
 	MOVQ	AX, CR0
-	MOVQ	AX, ·k+kernelState_cr0(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_cr0)(SB)
 	MOVQ	CR4, AX
-	MOVQ	AX, ·k+kernelState_cr4(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_cr4)(SB)
 	// The TSS descriptor's base is in three pieces (SDM 3A 8.2.3).
 	LEAQ	·control+const_controlTSS(SB), AX
 	MOVW	AX, ·control+(const_controlGDT+0x3a)(SB)
@@ -141,7 +141,7 @@ control0:
 	// Go code called from assembly loads g from -8(FS).
 	MOVL	$const_msrFSBase, CX
 	LEAQ	·control+const_controlTLS(SB), AX
-	MOVQ	AX, ·k+kernelState_fsBase(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_fsBase)(SB)
 	MOVQ	AX, DX
 	SHRQ	$32, DX
 	WRMSR

@@ -60,11 +60,11 @@ TEXT ·vectors(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 //
 // Leaves ring 0 for exceptionUser with every general register but RSP as it was.
 TEXT ·exception(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
-	MOVQ	AX, ·k+kernelState_scratch(SB)
-	MOVQ	SP, ·k+kernelState_trapFrame(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_scratch)(SB)
+	MOVQ	SP, ·k+(kernelState_processorState+processorState_trapFrame)(SB)
 	MOVQ	CR2, AX
 	MOVQ	AX, ·k+kernelState_faultAddress(SB)
-	MOVQ	·k+kernelState_scratch(SB), AX
+	MOVQ	·k+(kernelState_processorState+processorState_scratch)(SB), AX
 	LEAQ	·leave+0(SB), SP
 	IRETQ
 
@@ -184,7 +184,7 @@ TEXT ·fatal(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	PUSHQ	R15
 	MOVQ	SP, DI
 	LEAQ	120(SP), AX
-	MOVQ	AX, ·k+kernelState_trapFrame(SB)
+	MOVQ	AX, ·k+(kernelState_processorState+processorState_trapFrame)(SB)
 	MOVQ	CR2, AX
 	MOVQ	AX, ·k+kernelState_faultAddress(SB)
 	LEAQ	·leave+0x28(SB), SP
@@ -247,6 +247,6 @@ TEXT ·exceptionUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	POPQ	CX
 	POPQ	BX
 	POPQ	AX
-	MOVQ	·k+kernelState_trapFrame(SB), SP
+	MOVQ	·k+(kernelState_processorState+processorState_trapFrame)(SB), SP
 	LEAQ	16(SP), SP // over vector and error code
 	IRETQ

@@ -55,6 +55,27 @@ func serveArchitecture(t *thread, number, a0, a1 uintptr) bool {
 	return true
 }
 
+// Own calls that only this architecture has.
+const (
+	callReadMSR  = callProcessor + 0 // number
+	callWriteMSR = callProcessor + 1 // number, value
+	callGigabyte = callProcessor + 2 // has the CPU pages of 1 GiB
+)
+
+//go:nosplit
+func serveProcessor(number, a0, a1 uintptr) uintptr {
+	switch number {
+	case callReadMSR:
+		return uintptr(gate(gateReadMSR, uint64(a0)))
+	case callWriteMSR:
+		gate(uint32(a0), uint64(a1))
+		return 0
+	case callGigabyte:
+		return hasGigabytePages()
+	}
+	return errnoNoCall
+}
+
 // switchThread exchanges what threads do not share beside the registers.
 //
 //go:nosplit

@@ -283,3 +283,29 @@ func (f *frameAllocator) allocateContiguous(size, alignment uintptr) uintptr {
 	}
 	return 0
 }
+
+// run is how many pages from bit on are free, at most n.
+func (f *frameAllocator) run(bit, n uintptr) uintptr { return countSame(f.free, bit, n, true) }
+
+// gapAfter is how many are not.
+func (f *frameAllocator) gapAfter(bit, n uintptr) uintptr { return countSame(f.free, bit, n, false) }
+
+// countSame counts bits with one value from bit on, at most n.
+func countSame(set, bit, n uintptr, value bool) uintptr {
+	whole := uintptr(0)
+	if value {
+		whole = ^whole
+	}
+	count := uintptr(0)
+	for count < n {
+		if at := bit + count; at%64 == 0 && n-count >= 64 && load64(set+at/64*8) == whole {
+			count += 64
+			continue
+		}
+		if testBit(set, bit+count) != value {
+			break
+		}
+		count++
+	}
+	return count
+}

@@ -104,6 +104,11 @@ func TestSetBits(t *testing.T) {
 			all = all && model[i]
 		}
 		require.Equal(t, all, allSet(set, start, length))
+		same := uintptr(0)
+		for same < length && model[start+same] == on {
+			same++
+		}
+		require.Equal(t, same, countSame(set, start, length, on))
 	}
 }
 

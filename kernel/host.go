@@ -53,27 +53,23 @@ func Facts() (handoff.HostFacts, error) {
 	if err != nil {
 		return handoff.HostFacts{}, err
 	}
-	gigabyte, err := call(callGigabyte, 0, 0, 0, 0)
-	if err != nil {
-		return handoff.HostFacts{}, err
-	}
 	memory, err := memoryMap()
 	if err != nil {
 		return handoff.HostFacts{}, err
 	}
 	f := handoff.HostFacts{
-		Architecture: handoff.AMD64,
+		Architecture: architecture,
 		Host: handoff.Host{
 			PageSize: pageSize, CPUs: uint32(1 + k.secondaries.count), Name: "rescuekernel", Version: runtime.Version(), BuildID: buildID(),
 			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
 			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + k.frames.ranges[2*k.frames.count-1]),
-			Architecture: "amd64",
+			Architecture: architectureName,
 		},
 		Map:           memory,
 		Used:          memory.RAM().Minus(free),
 		Root:          physmem.Address(k.root),
 		PagingLevels:  int(k.levels),
-		GigabytePages: gigabyte != 0,
+		GigabytePages: gigabytePages(),
 		ACPI:          physmem.Address(k.facts.rsdp),
 	}
 	f.Clock = clockNow()

@@ -2,7 +2,11 @@
 
 package kernel
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+)
 
 // System calls whose numbers package syscall lacks or that are named
 // differently on other architectures.
@@ -19,6 +23,9 @@ const (
 )
 
 const (
+	architecture     = handoff.AMD64
+	architectureName = "amd64"
+
 	machineName = "x86_64"
 	vdsoSymbol  = "__vdso_clock_gettime"
 )

@@ -104,7 +104,7 @@ func enterPanic() {
 func runPanic() {
 	if k.panic.handled != 0 {
 		if to := panicRun(&k.panic.context, k.panic.block, k.panic.panicArea); to != 0 {
-			gate(gateEnter, uint64(to))
+			enterPhysical(uintptr(to), 0)
 		}
 	}
 	describePanic()

@@ -160,6 +160,15 @@ func printRegisters(c *handoff.PanicContext) {
 	print("\n")
 }
 
+// enterPhysical leaves for code at its physical address, in ring 0 with RDI the
+// argument. It does not return.
+//
+//go:nosplit
+func enterPhysical(to, argument uintptr) {
+	k.enterArgument = argument
+	gate(gateEnter, uint64(to))
+}
+
 // The machine's ends. Each tries what there may be, and none returns.
 
 //go:nosplit

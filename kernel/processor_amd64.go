@@ -52,6 +52,18 @@ const (
 	gateIdentify  = gateFirst + 6 // CPUID of leaf value
 )
 
+// processorState is what only this architecture keeps in kernelState.
+type processorState struct {
+	entryCR4      uintptr
+	cr0, cr4      uintptr
+	efer, xcr0    uintptr
+	fsBase        uintptr
+	returnAddress uintptr // of the system call being entered
+	scratch       uintptr
+	trapFrame     uintptr // address of vector, error code and the CPU's frame
+	enterArgument uintptr // RDI for what gateEnter enters
+}
+
 // registers is the general state of a thread between system calls. A system
 // call loses RCX, R11 and the flags.
 type registers struct {
@@ -93,7 +105,7 @@ func gate(operation uint32, value uint64) (result uint64)
 func ticks() uintptr
 func pause()
 func cpuid(leaf uint32) (eax, ebx, ecx, edx uint32)
-func rdrand() (value uint64, ok bool)
+func randomNumber() (value uint64, ok bool)
 func fill(address, bytes, value uintptr)
 func inputByte(port uint16) byte
 func inputWord(port uint16) uint16
@@ -156,6 +168,12 @@ func putGate(p, handler, stack uintptr) {
 	store64(p+8, handler>>32)
 }
 
+// gigabytePages is hasGigabytePages for a goroutine.
+func gigabytePages() bool {
+	has, err := call(callGigabyte, 0, 0, 0, 0)
+	return err == nil && has != 0
+}
+
 // hasGigabytePages reports whether the CPU has leaves of 1 GiB (CPUID 80000001H
 // EDX[26]).
 //
@@ -166,4 +184,12 @@ func hasGigabytePages() uintptr {
 	}
 	_, _, _, d := cpuid(0x80000001)
 	return uintptr(d >> 26 & 1)
+}
+
+// hasRandomNumbers reports whether the CPU has RDRAND (CPUID 1 ECX[30]).
+//
+//go:nosplit
+func hasRandomNumbers() uintptr {
+	_, _, c, _ := cpuid(1)
+	return uintptr(c >> 30 & 1)
 }

@@ -12,8 +12,7 @@ func initRandom() {
 	for i := uintptr(0); i < 4; i++ {
 		*element(&k.random[0], i) = uint64(header(handoff.OffsetSeed+8*i)) ^ uint64(ticks())
 	}
-	_, _, c, _ := cpuid(1)
-	k.hasRandom = uintptr(c >> 30 & 1)
+	k.hasRandom = hasRandomNumbers()
 }
 
 // nextRandom is xoshiro256++ (Blackman, Vigna), with the CPU's random number
@@ -32,8 +31,8 @@ func nextRandom() uint64 {
 	s[2] ^= t
 	s[3] = s[3]<<45 | s[3]>>19
 	if k.hasRandom != 0 {
-		for range 10 { // SDM 1 7.3.17.1: ten tries
-			if v, ok := rdrand(); ok {
+		for range 10 { // Intel SDM 1 7.3.17.1: ten tries
+			if v, ok := randomNumber(); ok {
 				return result ^ v
 			}
 		}

@@ -12,16 +12,16 @@
 // registers become those of CPU 0. Does not return.
 TEXT ·secondaryStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	CLD
-	MOVQ	·k+kernelState_cr4(SB), AX
+	MOVQ	·k+(kernelState_processorState+processorState_cr4)(SB), AX
 	MOVQ	AX, CR4
-	MOVQ	·k+kernelState_xcr0(SB), AX
+	MOVQ	·k+(kernelState_processorState+processorState_xcr0)(SB), AX
 	TESTQ	AX, AX
 	JEQ	noXSAVE
 	XORL	CX, CX
 	XORL	DX, DX
 	BYTE	$0x0f; BYTE $0x01; BYTE $0xd1 // XSETBV
 noXSAVE:
-	MOVQ	·k+kernelState_cr0(SB), AX
+	MOVQ	·k+(kernelState_processorState+processorState_cr0)(SB), AX
 	MOVQ	AX, CR0
 	LEAQ	(const_secondaryState+secondary_gdtr)(DI), AX
 	LGDT	(AX)

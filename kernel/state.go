@@ -9,28 +9,21 @@ package kernel
 type kernelState struct {
 	initialized uintptr // not 0, see above
 
-	// Written in ring 0, by entry and the stubs.
-	entryTicks    uintptr
-	blockAddress  uintptr // physical
-	block         uintptr // in the direct map; 0: the program runs under Linux
-	root          uintptr // physical address of the top page table
-	entryCR4      uintptr
-	cr0, cr4      uintptr
-	efer, xcr0    uintptr
-	fsBase        uintptr
-	returnAddress uintptr // of the system call being entered
-	scratch       uintptr
-	trapFrame     uintptr // address of vector, error code and the CPU's frame
-	faultAddress  uintptr // CR2 of the last exception
-	nmis          uintptr
-	panicOnNMI    uintptr
-	enterArgument uintptr // RDI for what gateEnter enters
+	// Written by entry and the stubs of the architecture.
+	entryTicks   uintptr
+	blockAddress uintptr // physical
+	block        uintptr // in the direct map; 0: the program runs under Linux
+	root         uintptr // physical address of the top page table
+	cpu          uintptr // this CPU's own number: APIC ID
+	faultAddress uintptr // of the last exception
+	nmis         uintptr
+	panicOnNMI   uintptr
+	processorState
 
 	current    uintptr // address of the running thread
-	startStack uintptr // RSP for the runtime's entry
+	startStack uintptr // stack pointer for the runtime's entry
 
 	role        uintptr // handoff.Role
-	cpu         uintptr // APIC ID
 	panicTicks  uintptr // when the panic path began
 	levels      uintptr // of the page tables
 	directMap   uintptr // virtual address of physical address 0
@@ -64,7 +57,7 @@ type kernelState struct {
 	clockFrom  uintptr // clockSource
 
 	random     [4]uint64 // state of the generator
-	hasRandom  uintptr   // the CPU has RDRAND
+	hasRandom  uintptr   // the CPU has an instruction for random numbers
 	start      startWriter
 	lastFault  uintptr // address of the last page fault that found its page mapped
 	lastFaults uintptr // how often in a row

@@ -9,7 +9,7 @@
 // hypervisor emulates it so (KVM without VMX). RCX is the return address, R11
 // the flags. Seven instructions in ring 0, no stack.
 TEXT ·systemCall(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
-	MOVQ	CX, ·k+kernelState_returnAddress(SB)
+	MOVQ	CX, ·k+(kernelState_processorState+processorState_returnAddress)(SB)
 	BYTE	$0x41; BYTE $0x8c; BYTE $0xcb // MOVL CS, R11
 	ANDL	$3, R11
 	JNE	user
@@ -41,7 +41,7 @@ TEXT ·systemCallUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	MOVQ	R14, (thread_registers+registers_r14)(CX)
 	MOVQ	R15, (thread_registers+registers_r15)(CX)
 	MOVQ	SP, (thread_registers+registers_sp)(CX)
-	MOVQ	·k+kernelState_returnAddress(SB), R11
+	MOVQ	·k+(kernelState_processorState+processorState_returnAddress)(SB), R11
 	MOVQ	R11, (thread_registers+registers_ip)(CX)
 	LEAQ	·control+const_controlSyscallStack(SB), SP
 	XORL	BP, BP
