@@ -30,12 +30,12 @@ type Config struct {
 	Boot Boot
 
 	// Serial takes what the guest writes to its first serial port; nil
-	// discards it. It is written to by one goroutine at a time while the
-	// machine runs.
+	// discards it. It is written to by one goroutine at a time, only while
+	// Run, RunTo or Step run, and has everything when they return.
 	Serial io.Writer
 
 	// PanicEvent, where not nil, is called with the event bits that the guest
-	// writes to the pvpanic device. The machine goes on.
+	// writes to the pvpanic device, under the same rules. The machine goes on.
 	PanicEvent func(events byte)
 
 	// InterruptController adds the local APICs and what belongs to them: a

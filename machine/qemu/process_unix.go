@@ -24,6 +24,7 @@ type process struct {
 	command *exec.Cmd
 	gdb     *gdb
 	qmp     *qmp
+	serial  *serialPort
 	stderr  lockedBuffer
 	done    chan struct{} // closed when it has ended
 	events  *events
@@ -51,19 +52,19 @@ func (l *lockedBuffer) String() string {
 }
 
 // start starts QEMU with arguments, stopped before its first instruction.
-// Descriptor 3 of it is ram, 4 and 5 are the sockets.
+// Descriptor 3 of it is ram, 4 to 6 are the sockets.
 func start(binary string, arguments []string, ram *os.File, serial io.Writer, events *events) (*process, error) {
 	path, err := exec.LookPath(binary)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", machine.ErrUnavailable, err)
 	}
-	ours, theirs, err := sockets(2)
+	ours, theirs, err := sockets(3)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{done: make(chan struct{}), events: events}
+	p := &process{done: make(chan struct{}), events: events, serial: &serialPort{w: serial}}
 	p.command = exec.Command(path, append(arguments, connectionArguments...)...)
-	p.command.Stdout, p.command.Stderr = serial, &p.stderr
+	p.command.Stdout, p.command.Stderr = &p.stderr, &p.stderr
 	p.command.ExtraFiles = append([]*os.File{ram}, theirs...)
 	p.command.WaitDelay = time.Second
 	if err := p.launch(); err != nil {
@@ -87,7 +88,7 @@ func start(binary string, arguments []string, ram *os.File, serial io.Writer, ev
 var connectionArguments = []string{
 	"-chardev", "socket,id=gdb,fd=4", "-gdb", "chardev:gdb",
 	"-chardev", "socket,id=qmp,fd=5", "-mon", "chardev=qmp,mode=control",
-	"-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial",
+	"-chardev", "socket,id=serial,fd=6", "-serial", "chardev:serial",
 	"-S", "-nodefaults", "-no-user-config", "-display", "none",
 	// A reset and a power-off stop the machine, a panic does not.
 	"-action", "reboot=shutdown,shutdown=pause,panic=none",
@@ -141,17 +142,18 @@ func (p *process) launch() error {
 // connect speaks to QEMU for the first time. Both connections answer when the
 // machine has been made.
 func (p *process) connect(ours []*os.File) error {
-	var conns []net.Conn
-	for _, f := range ours {
-		c, err := net.FileConn(f) // a duplicate
+	var conns []*net.UnixConn
+	for i, f := range ours {
+		c, err := unixConn(f)
 		if err != nil {
-			return errors.Join(fmt.Errorf("socket to QEMU: %w", err), closeAll(ours))
+			for _, c := range conns {
+				err = errors.Join(err, c.Close())
+			}
+			return errors.Join(err, closeAll(ours[i+1:]))
 		}
 		conns = append(conns, c)
 	}
-	if err := closeAll(ours); err != nil {
-		return err
-	}
+	p.serial.conn = conns[2]
 	p.gdb = newGDB(conns[0])
 	p.qmp = newQMP(conns[1], p.events.take)
 	if err := p.qmp.do("qmp_capabilities", nil, nil); err != nil {
@@ -178,6 +180,9 @@ func (p *process) close() error {
 	}
 	if p.qmp != nil {
 		errs = append(errs, p.qmp.conn.Close())
+	}
+	if p.serial.conn != nil {
+		errs = append(errs, p.serial.conn.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -14,6 +14,7 @@ type qmp struct {
 	conn    io.ReadWriteCloser
 	encoder *json.Encoder
 	answers chan qmpMessage
+	ended   chan struct{}    // closed when QEMU has hung up
 	event   func(qmpMessage) // called by the reading goroutine
 
 	mu sync.Mutex // one command at a time
@@ -35,12 +36,13 @@ type qmpMessage struct {
 var errQMP = errors.New("QEMU refuses")
 
 func newQMP(conn io.ReadWriteCloser, event func(qmpMessage)) *qmp {
-	q := &qmp{conn: conn, encoder: json.NewEncoder(conn), answers: make(chan qmpMessage, 1), event: event}
+	q := &qmp{conn: conn, encoder: json.NewEncoder(conn), answers: make(chan qmpMessage, 1), ended: make(chan struct{}), event: event}
 	go q.receive()
 	return q
 }
 
 func (q *qmp) receive() {
+	defer close(q.ended)
 	defer close(q.answers)
 	decoder := json.NewDecoder(q.conn)
 	for {
@@ -84,6 +86,18 @@ func (q *qmp) do(command string, arguments, result any) error {
 		return nil
 	case <-time.After(replyTime):
 		return fmt.Errorf("%s: no answer from QEMU", command)
+	}
+}
+
+// settle waits until every event that QEMU has told so far was taken. A QEMU
+// that has ended tells no more.
+func (q *qmp) settle() {
+	if q.do("query-status", nil, nil) == nil { // events come before its answer
+		return
+	}
+	select {
+	case <-q.ended:
+	case <-time.After(replyTime):
 	}
 }
 

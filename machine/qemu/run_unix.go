@@ -99,8 +99,25 @@ func (m *guest) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 	return exit, nil
 }
 
-// resume lets the machine go on with a vCont packet until it stops.
+// resume lets the machine go on with a vCont packet until it stops. When it
+// returns, all output and events of the guest were handed over.
 func (m *guest) resume(ctx context.Context, p *process, packet string) (machine.Exit, error) {
+	if err := p.serial.start(); err != nil {
+		return machine.Exit{}, err
+	}
+	exit, err := m.run(ctx, p, packet)
+	err = errors.Join(err, p.serial.stop())
+	if m.config.PanicEvent != nil {
+		p.qmp.settle()
+	}
+	if p != m.process { // it has ended
+		err = errors.Join(err, p.close())
+	}
+	return exit, err
+}
+
+// run is resume without what the guest has to say.
+func (m *guest) run(ctx context.Context, p *process, packet string) (machine.Exit, error) {
 	if ctx.Err() != nil {
 		return machine.ContextExit(ctx), nil
 	}
@@ -227,7 +244,8 @@ func (m *guest) ended(p *process) (machine.Exit, error) {
 	if code := p.exitCode(); code > 0 && code&1 == 1 && m.options.Architecture == machine.AMD64 {
 		m.last = machine.Exit{Reason: machine.DebugExit, Code: uint64(code >> 1)}
 	}
-	return m.last, m.endProcess()
+	m.process = nil // resume closes it
+	return m.last, nil
 }
 
 // allHalted tells of an amd64 machine whose CPUs are all in HLT with
