@@ -165,7 +165,7 @@ func TestContexts(t *testing.T) {
 }
 
 // contextLoader is the code of testdata/context.s.
-func contextLoader(t *testing.T) []byte {
+func contextLoader(t testing.TB) []byte {
 	t.Helper()
 	loader, err := os.ReadFile("testdata/context.bin")
 	require.NoError(t, err)
@@ -173,7 +173,7 @@ func contextLoader(t *testing.T) []byte {
 }
 
 // start makes a machine that is at the loader's first instruction.
-func start(t *testing.T, create func(machine.Config) (machine.Machine, error), loader []byte) (machine.Machine, context.Context) {
+func start(t testing.TB, create func(machine.Config) (machine.Machine, error), loader []byte) (machine.Machine, context.Context) {
 	t.Helper()
 	m, err := create(machine.Config{MemorySize: memorySize, Boot: machine.Boot{Image: machinetest.Image(loader)}})
 	if errors.Is(err, machine.ErrUnavailable) {
