@@ -15,6 +15,7 @@
 //	stack       what the image is entered with
 //	page tables for this address, as package handoff describes them
 //	image       the file-backed pages of the program in link order
+//	module      a file for the program, if Options has one
 //
 // The file can be entered in two ways. e_entry is in long mode with RSI the
 // address of struct boot_params: the 64-bit boot protocol of Linux

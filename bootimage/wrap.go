@@ -33,20 +33,25 @@ type Options struct {
 	// 4 KiB from 1 MiB on; 0 is DefaultBase. All of the wrapped image must end
 	// below 1 GiB.
 	Base physmem.Address
+
+	// Module is a file that the program finds as its first boot module, before
+	// those of the boot loader: its rescue image, say. Empty: there is none.
+	Module []byte
 }
 
 // layout is where the parts of a wrapped image are, as offsets from its base.
 type layout struct {
-	boot, stub, stack, tables, image, end uint64
+	boot, stub, stack, tables, image, module, end uint64
 }
 
-func plan(tables, image uint64) (l layout) {
+func plan(tables, image, module uint64) (l layout) {
 	l.boot = amd64.PageSize // after the block
 	l.stub = l.boot + handoff.BootAreaSize
 	l.stack = l.stub + amd64.PageSize
 	l.tables = l.stack + entryStack
 	l.image = l.tables + tables
-	l.end = l.image + image
+	l.module = l.image + image
+	l.end = l.module + roundUp(module)
 	return l
 }
 
@@ -71,15 +76,15 @@ func Wrap(r io.ReaderAt, options Options) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wrap: %w", err)
 	}
-	tables, _, err := buildTables(image, base, plan(0, 0))
+	tables, _, err := buildTables(image, base, plan(0, 0, 0))
 	if err != nil {
 		return nil, fmt.Errorf("wrap at %v: %w", base, err)
 	}
-	l := plan(uint64(len(tables)), uint64(len(data)))
+	l := plan(uint64(len(tables)), uint64(len(data)), uint64(len(options.Module)))
 	if uint64(base)+l.end > firstMap {
 		return nil, fmt.Errorf("wrap at %v: %w: %#x bytes end above 1 GiB", base, ErrBase, l.end)
 	}
-	payload, err := encode(image, data, base, l)
+	payload, err := encode(image, data, options.Module, base, l)
 	if err != nil {
 		return nil, fmt.Errorf("wrap at %v: %w", base, err)
 	}
@@ -88,12 +93,15 @@ func Wrap(r io.ReaderAt, options Options) ([]byte, error) {
 }
 
 // encode returns the bytes that are loaded at base.
-func encode(image *reserve.Image, data []byte, base physmem.Address, l layout) ([]byte, error) {
+func encode(image *reserve.Image, data, module []byte, base physmem.Address, l layout) ([]byte, error) {
 	tables, roots, err := buildTables(image, base, l)
 	if err != nil {
 		return nil, err
 	}
 	block := describe(image, base, l, roots)
+	if len(module) > 0 {
+		block.Parts[handoff.PartMetadata] = handoff.Extent{Offset: l.module, Size: l.end - l.module, Length: uint32(len(module))}
+	}
 	payload, err := block.AppendBinary(make([]byte, 0, l.end))
 	if err != nil {
 		return nil, err
@@ -107,6 +115,7 @@ func encode(image *reserve.Image, data []byte, base physmem.Address, l layout) (
 	copy(payload[l.stub:], s.encode())
 	copy(payload[l.tables:], tables)
 	copy(payload[l.image:], data)
+	copy(payload[l.module:], module)
 	return payload, nil
 }
 
@@ -133,6 +142,6 @@ func describe(image *reserve.Image, base physmem.Address, l layout, roots roots)
 	set(handoff.PartTrampoline, l.stub, amd64.PageSize, handoff.AccessExecute|handoff.AccessSupervisor|handoff.AccessIdentity)
 	set(handoff.PartEntryStack, l.stack, entryStack, handoff.AccessWrite)
 	set(handoff.PartTables, l.tables, tables, handoff.AccessWrite)
-	set(handoff.PartImage, l.image, l.end-l.image, handoff.AccessWrite)
+	set(handoff.PartImage, l.image, l.module-l.image, handoff.AccessWrite)
 	return b
 }

@@ -97,6 +97,20 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+func TestModule(t *testing.T) {
+	t.Parallel()
+	module := bytes.Repeat([]byte("rescue image "), 1000)
+	_, memory, block := wrap(t, Options{Module: module})
+	extent := block.Parts[handoff.PartMetadata]
+	require.EqualValues(t, len(module), extent.Length)
+	require.Equal(t, block.Reservation.Size(), extent.End())
+	got := make([]byte, extent.Size)
+	_, err := memory.ReadPhysical(got, block.Reservation.Start+physmem.Address(extent.Offset))
+	require.NoError(t, err)
+	require.Equal(t, append(module, make([]byte, len(got)-len(module))...), got)
+	require.EqualValues(t, 0x5000, block.Parts[handoff.PartImage].Size)
+}
+
 func TestWrapIsDeterministic(t *testing.T) {
 	t.Parallel()
 	one, err := Wrap(bytes.NewReader(program(nil)), Options{})

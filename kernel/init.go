@@ -39,6 +39,13 @@ func initFacts() {
 	}
 	area, _ := part(handoff.PartPanicArea)
 	area = virtual(area)
+	if module, end := part(handoff.PartMetadata); end > module {
+		slot := k.block + handoff.OffsetParts + uintptr(handoff.PartMetadata)*handoff.PartSlotSize
+		if n := uintptr(load32(slot + handoff.OffsetPartLength)); n != 0 {
+			end = module + n
+		}
+		k.facts.addModule(module, end-module, 0)
+	}
 	w := physicalWindow{base: k.directMap, limit: header(handoff.OffsetDirectMapEnd) - k.directMap}
 	k.facts.gather(&w, uintptr(load32(area+handoff.BootOffsetProtocol)), load64(area+handoff.BootOffsetPointer))
 }

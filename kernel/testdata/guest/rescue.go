@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -94,6 +95,9 @@ func rescued() {
 		var access *physmem.AccessError
 		check(errors.As(err, &access), "the host's memory at %v can be written", m)
 	}
+	text := **(**uintptr)(unsafe.Pointer(&[]func(uintptr){poke}[0]))
+	alias := uintptr(handoff.DirectMapBase) + uintptr(boot.Reservation.Start) + uintptr(block.Parts[handoff.PartImage].Offset) + text - uintptr(block.Image.LinkBase)
+	check(faults(func() { poke(text) }) && faults(func() { poke(alias) }), "text can be written")
 	s := must(kernel.Stats())
 	fmt.Printf("user %v start %v main %v faults %d calls %d frames free %d of %d\n", time.Duration(s.EntryToUser), time.Duration(s.EntryToStart), mainTime, s.PageFaults, s.SystemCalls, s.FramesFree, s.FramesTotal)
 	run(nil)
