@@ -19,13 +19,12 @@
 //
 // The file can be entered in two ways. e_entry is in long mode with RSI the
 // address of struct boot_params: the 64-bit boot protocol of Linux
-// (Documentation/arch/x86/boot.rst), as gokvm and Firecracker have it. The PVH note
-// (XEN_ELFNOTE_PHYS32_ENTRY) is in protected mode with EBX the address of
-// struct hvm_start_info, as with QEMU's -kernel. Both leave the state that package
-// handoff documents and jump to the program's entry.
+// (Documentation/arch/x86/boot.rst), as gokvm and Firecracker have it. The PVH
+// note (XEN_ELFNOTE_PHYS32_ENTRY) is in protected mode with EBX the address of
+// struct hvm_start_info, as with QEMU's -kernel. Both leave the state that
+// package handoff documents and jump to the program's entry.
 //
-// The prebuilt direct map has the first GiB, whatever is there; package
-// kernel replaces it once it knows where RAM is. The same program gives the same
-// file, to the byte. All numbers are little-endian; Wrap runs on every
-// architecture.
+// The prebuilt direct map has the first GiB, whatever is there; package kernel
+// replaces it once it knows where RAM is. The same program gives the same file,
+// to the byte. All numbers are little-endian; Wrap runs on every architecture.
 package bootimage

@@ -41,8 +41,8 @@ func (a *assembler) quad(v uint64)     { a.code = binary.LittleEndian.AppendUint
 func (a *assembler) at() uint32        { return a.base + uint32(len(a.code)) }
 func (a *assembler) relative(v uint32) { a.long(v - a.at() - 4) } // from the end of the field
 
-// bytes of the page. See the package comment of handoff for the state that it
-// must leave.
+// encode returns the bytes of the page. Package handoff documents the state that
+// the code must leave.
 func (s *stub) encode() []byte {
 	page := make([]byte, stubSize)
 	common := s.encode64(page)
@@ -72,6 +72,14 @@ func (s *stub) encode64(page []byte) (common uint32) {
 	a.bytes(0x89, 0x05) // mov [boot protocol], eax
 	a.relative(s.boot + handoff.BootOffsetProtocol)
 	common = a.at()
+	s.encodeControl(a)
+	s.encodeJump(a)
+	copy(page[stub64:stub32], a.code)
+	return common
+}
+
+// encodeControl appends what sets the control registers and page tables.
+func (s *stub) encodeControl(a *assembler) {
 	a.bytes(0xb9) // mov ecx, IA32_EFER
 	a.long(0xc0000080)
 	a.bytes(0x0f, 0x32, 0x0d) // rdmsr; or eax, SCE|LME|NXE
@@ -92,6 +100,11 @@ func (s *stub) encode64(page []byte) (common uint32) {
 	a.bytes(0xb8)             // mov eax, PE|MP|ET|NE|WP|PG
 	a.long(1<<0 | 1<<1 | 1<<4 | 1<<5 | 1<<16 | 1<<31)
 	a.bytes(0x0f, 0x22, 0xc0) // mov cr0, rax
+}
+
+// encodeJump appends what leaves no segment or register of the loader, and
+// jumps.
+func (s *stub) encodeJump(a *assembler) {
 	a.bytes(0x0f, 0x01, 0x15) // lgdt [gdtr]
 	a.relative(s.page + stubGDTR)
 	a.bytes(0x0f, 0x01, 0x1d) // lidt [idtr]: limit 0
@@ -120,8 +133,6 @@ func (s *stub) encode64(page []byte) (common uint32) {
 		a.bytes(0x41, 0xb8+r, 0, 0, 0, 0) // mov r8d to r15d = 0
 	}
 	a.bytes(0xc3) // ret to the entry
-	copy(page[stub64:stub32], a.code)
-	return common
 }
 
 // encode32 writes the PVH entry (Xen docs/misc/pvh.pandoc): protected mode,

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"os"
 	"runtime"
 	"syscall"
 
@@ -60,7 +61,7 @@ func Facts() (handoff.HostFacts, error) {
 	f := handoff.HostFacts{
 		Architecture: architecture,
 		Host: handoff.Host{
-			PageSize: pageSize, CPUs: uint32(1 + k.secondaries.count), Name: "rescuekernel", Version: runtime.Version(), BuildID: buildID(),
+			PageSize: pageSize, CPUs: uint32(1 + k.secondaries.count), Name: hostName(), Version: runtime.Version(), BuildID: buildID(),
 			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
 			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + k.frames.ranges[2*k.frames.count-1]),
 			Architecture: architectureName,
@@ -77,6 +78,15 @@ func Facts() (handoff.HostFacts, error) {
 	_, _, _ = syscall.RawSyscall(callRandom, addressOf(&f.Seed), uintptr(len(f.Seed)), 0)
 	hostRegions(&f)
 	return f, nil
+}
+
+// hostName is what uname says.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // hostRegions fills in what a host, and no rescue program, keeps.

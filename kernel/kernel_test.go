@@ -18,7 +18,7 @@ import (
 
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, scenario := range []string{"hello", "run", "collect", "nil", "compress", "sleep", "memory", "files"} {
+	for _, scenario := range []string{"hello", "run", "collect", "nil", "compress", "sleep", "memory", "files", "files hostname=anvil"} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
 			runScenario(t, scenario)

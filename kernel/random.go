@@ -55,13 +55,31 @@ func randomBytes(p, n uintptr) uintptr {
 	return n
 }
 
+// putName writes the host's name: the command line's hostname=, at most 64
+// bytes, or a default.
+//
+//go:nosplit
+func putName(p uintptr) {
+	command := addressOf(&k.facts.command)
+	name := findWord(command, k.facts.commandLength, "hostname=")
+	if name == 0 {
+		putString(p, "rescuekernel")
+		return
+	}
+	n := uintptr(0)
+	for n < 64 && load8(name+n) > ' ' {
+		n++
+	}
+	putBytes(p, name, n)
+}
+
 // fillName is uname: six fields of 65 bytes.
 //
 //go:nosplit
 func fillName(p uintptr) uintptr {
 	fill(p, 6*65/8*8, 0)
 	putString(p, "Linux")
-	putString(p+65, "rescuekernel")
+	putName(p + 65)
 	putString(p+2*65, "6.0.0")
 	putString(p+3*65, "package kernel")
 	putString(p+4*65, machineName)
