@@ -13,6 +13,7 @@
 //	dumper bt -k kernel vmcore               the calls that led to the crash
 //	dumper verify vmcore                     is it whole and sound
 //	dumper convert --to elf vmcore OUT       for gdb and others; and to compress
+//	dumper prepare DEVICE[:START+LENGTH]     make a disk a place for dumps
 //	dumper map -o memory.png vmcore          a picture of physical memory
 //	dumper save --dir /var/crash DEVICE      from a dump device, as savecore does
 //
@@ -30,7 +31,10 @@
 // content. An encrypted dump needs --private-key, and one that savecore has
 // saved key.N, which is looked for beside vmcore_encrypted.N (--key-block).
 //
-// FILE is opened read-only: no command but save --clear writes to what it reads.
+// FILE may end in :START+LENGTH, an extent of it in bytes (64K, 1G, 0x10000).
+//
+// FILE is opened read-only: no command but save --clear and prepare writes to
+// what it is given.
 // It may be - for standard input: a regular file there is read in place,
 // anything else is kept in memory and, beyond 64 MiB, in a temporary file, which
 // is removed at the end. The same goes for compressed dumps that cannot be read

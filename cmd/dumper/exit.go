@@ -13,6 +13,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/container/ekcd"
 	"github.com/seed64aab995/rescuekernel/container/kerneldump"
 	"github.com/seed64aab995/rescuekernel/container/seekable"
+	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/minidump"
@@ -92,7 +93,7 @@ var errorClasses = []struct {
 	errors []error
 }{
 	{exitUsage, []error{symbols.ErrSyntax, symbols.ErrUnknownSymbol, symbols.ErrNoSymbols, postmortem.ErrNotFreeBSD, symbols.ErrNotELF,
-		container.ErrKeyNeeded, ekcd.ErrKeyBlock, ekcd.ErrWrongKey, ekcd.ErrPrivateKey}},
+		container.ErrKeyNeeded, ekcd.ErrKeyBlock, ekcd.ErrWrongKey, ekcd.ErrPrivateKey, target.ErrInUse, target.ErrTooSmall}},
 	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported, kerneldump.ErrNoDump, container.ErrNotDump, savecore.ErrCleared}},
 	{exitIncomplete, []error{minidump.ErrTruncated, minidump.ErrBeyondEnd, container.ErrNoData, seekable.ErrCut, seekable.ErrMissing}},
 	{exitDamaged, []error{

@@ -190,14 +190,25 @@ func (p *program) openFile(d *dump) error {
 		d.name = "standard input"
 		return p.openStandardInput(d)
 	}
-	file, err := os.Open(d.name)
+	extent, err := parseExtent(d.name)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(extent.path)
 	if err != nil {
 		return err
 	}
 	d.close = append(d.close, file.Close)
 	d.file = file
-	d.size, err = fileSize(file)
-	return err
+	if d.size, err = fileSize(file); err != nil || extent.path == d.name {
+		return err
+	}
+	section, err := extent.section(file, d.size)
+	if err != nil {
+		return err
+	}
+	d.file, d.size = section, section.Size()
+	return nil
 }
 
 // fileSize is the size of a regular file or a device.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -17,9 +18,10 @@ func newSave(p *program) *cobra.Command {
 	var free string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "save [--clear] [--dir DIR] [--min-free N] [--max N] DEVICE",
+		Use:   "save [--clear] [--dir DIR] [--min-free N] [--max N] DEVICE[:START+LENGTH]",
 		Short: "Take a dump off a dump device into a crash directory",
 		Long: `Save looks for a kernel dump on DEVICE, a disk, a partition or an image of one,
+or on an extent of it as dumper prepare has it,
 checks its two headers and copies it into the crash directory, as FreeBSD's
 savecore does: vmcore.N (.gz, .zst), info.N, key.N and vmcore_encrypted.N for
 an encrypted dump, textdump.tar.N for a text dump. N comes from the file bounds.
@@ -61,19 +63,37 @@ func (p *program) save(ctx context.Context, o savecore.Options) (savecore.Result
 	if o.Clear {
 		mode = os.O_RDWR
 	}
-	device, err := os.OpenFile(o.Device, mode, 0)
+	extent, err := parseExtent(o.Device)
 	if err != nil {
 		return savecore.Result{}, err
 	}
-	size, err := fileSize(device)
+	file, err := os.OpenFile(extent.path, mode, 0)
 	if err != nil {
-		return savecore.Result{}, errors.Join(err, device.Close())
+		return savecore.Result{}, err
+	}
+	size, err := fileSize(file)
+	if err != nil {
+		return savecore.Result{}, errors.Join(err, file.Close())
+	}
+	device := kerneldump.Device(file)
+	if extent.path != o.Device {
+		section, err := extent.section(file, size)
+		if err != nil {
+			return savecore.Result{}, errors.Join(err, file.Close())
+		}
+		device, size = extentDevice{section, io.NewOffsetWriter(file, extent.start)}, section.Size()
 	}
 	progress := p.progress("save")
 	o.Progress = progress.update
 	result, err := savecore.Save(ctx, device, size, o)
 	progress.end()
-	return result, errors.Join(err, device.Close())
+	return result, errors.Join(err, file.Close())
+}
+
+// extentDevice is a part of a device.
+type extentDevice struct {
+	io.ReaderAt
+	io.WriterAt
 }
 
 type savedFact struct {
