@@ -36,7 +36,7 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 	switch number {
 	case callPanic:
 		beginPanic(1, k.cpu)
-		k.panic.context.MessageLength = 0
+		panicNow().context.MessageLength = 0
 		addMessage(a0, a1)
 		panicThreadSet(k.threads.current(), handoff.ReasonCall, 0)
 	case callTake:

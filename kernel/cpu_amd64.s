@@ -181,11 +181,13 @@ monotonic:
 
 // func onPanicStack()
 //
-// Runs runPanic on the panic stack. Does not return.
+// Runs runPanic on the panic stack. Does not return. The call is indirect
+// because this is another stack: the linker must not add the two up.
 TEXT ·onPanicStack(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	MOVQ	·leave+0x40(SB), SP
 	PUSHQ	BP
 	PUSHQ	BP
 	XORL	BP, BP
-	CALL	·runPanic(SB)
+	LEAQ	·runPanic(SB), AX
+	CALL	AX
 	BYTE	$0x0f; BYTE $0x0b // UD2

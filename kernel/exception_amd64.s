@@ -143,19 +143,29 @@ GLOBL noIDT<>(SB), NOPTR|RODATA, $10
 // NMI, on its own IST stack: counted, and nothing else unless the host asked
 // for a panic. It may come anywhere, also in the stubs above.
 TEXT ·nonMaskable(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
-	INCQ	·k+kernelState_nmis(SB)
-	CMPQ	·k+(kernelState_panic+panicState_owner)(SB), $1 // this CPU's own panic, or none
+	PUSHQ	AX
+	MOVQ	·k+(kernelState_panic+panicState_at)(SB), AX
+	TESTQ	AX, AX
+	JEQ	nobody
+	CMPQ	panicWork_owner(AX), $1 // this CPU's own panic, or none
 	JGT	stop
+	CMPQ	panicWork_owner(AX), $0
+	JNE	back	// its own: the host's memory is not written any more
+nobody:
+	INCQ	·k+kernelState_nmis(SB)
 	CMPQ	·k+kernelState_panicOnNMI(SB), $0
 	JNE	panic
+back:
+	POPQ	AX
 	LEAQ	16(SP), SP
 	IRETQ
 panic:
+	POPQ	AX
 	MOVQ	$0, ·k+kernelState_panicOnNMI(SB)
 	JMP	·fatal(SB)
 stop:	// another CPU panics: see stopOthers
 	LOCK
-	INCQ	·k+(kernelState_panic+panicState_stopped)(SB)
+	INCQ	panicWork_stopped(AX)
 stopped:
 	CLI
 	HLT

@@ -92,6 +92,9 @@ func switchThread(from, to *thread) {
 func handleException(saved uintptr) {
 	frame := k.trapFrame
 	vector, code := load64(frame), load64(frame+8)
+	if panicNow().depth != 0 {
+		panicTrap(saved, handoff.ReasonUserFault, "exception on the panic path")
+	}
 	if load64(frame+24)&3 == 0 || k.inFault != 0 {
 		panicTrap(saved, handoff.ReasonKernelFault, "exception in the kernel")
 	}
@@ -108,9 +111,6 @@ func handleException(saved uintptr) {
 	}
 	if inControl(load64(frame + 40)) {
 		panicTrap(saved, handoff.ReasonKernelFault, "exception in the kernel")
-	}
-	if k.panic.depth != 0 {
-		panicTrap(saved, handoff.ReasonUserFault, "exception on the panic path")
 	}
 	if !deliver(saved, frame, vector, code) {
 		panicTrap(saved, handoff.ReasonUserFault, "exception that no signal handler takes")

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"syscall"
@@ -24,10 +25,17 @@ func OnPanic(h handoff.PanicHandler) error {
 		}
 		return virtual(uintptr(r.End))
 	}
+	if !h.Stack.IsEmpty() && h.Stack.Size() < leastPanicSize {
+		return fmt.Errorf("panic stack %v: less than %d bytes", h.Stack, leastPanicSize)
+	}
 	k.panicOnNMI, k.panic.handled = 0, 0
 	panicRun = h.Run
 	k.panic.block, k.panic.panicArea = h.Block, h.PanicArea
 	k.panic.handled = flag(h.Run != nil)
+	k.panic.memory = 0
+	if !h.Stack.IsEmpty() {
+		k.panic.memory = virtual(uintptr(h.Stack.Start))
+	}
 	_, err := call(callPanicStack, top(h.Stack, controlPanicStack), top(h.NMIStack, controlNMI),
 		top(h.DoubleFaultStack, controlDoubleFault), top(h.MachineCheckStack, controlMachineCheck))
 	k.panicOnNMI = flag(h.NMI)

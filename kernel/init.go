@@ -184,6 +184,6 @@ func initAddressSpace() {
 func panicEarly(message string) {
 	beginPanic(1, k.cpu)
 	setMessage(message)
-	k.panic.context.Reason = handoff.ReasonMemory
+	panicNow().context.Reason = handoff.ReasonMemory
 	enterPanic()
 }

@@ -282,12 +282,19 @@ func unmapIdentity(start, end uintptr) uintptr {
 //
 //go:nosplit
 func setStacks(stack, nmi, double, machine uintptr) {
+	work, trap := addressOf(&k.panic.own), addressOf(&control)+controlRSP0
+	if k.panic.memory != 0 {
+		work, trap = k.panic.memory, k.panic.memory+panicTrapStack
+	}
+	fill(work, sizeOf[panicWork](), 0)
+	k.panic.at = work
 	store64(addressOf(&leave)+0x40, stack)
 	tss := addressOf(&control) + controlTSS
 	for a := tss &^ (pageSize - 1); a < tss+0x68; a += pageSize {
 		setWritable(leaf(a, false), true)
 	}
 	flush()
+	setStack(tss+4, trap)
 	setStack(tss+0x24, nmi)
 	setStack(tss+0x2c, double)
 	setStack(tss+0x34, machine)

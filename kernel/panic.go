@@ -4,37 +4,60 @@ package kernel
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// panicState is what the panic routine works on; it is filled before the
-// switch to the panic stack.
+// panicState is what OnPanic sets.
 type panicState struct {
-	context   handoff.PanicContext
-	depth     uintptr
+	at        uintptr // address of the panicWork in use; 0 in the first instructions
 	handled   uintptr // panicRun is set; it lies in .bss, which may not be mapped
 	explicit  [handoff.MaxPanicMessage]byte
-	owner     uintptr // the CPU that panicked first: 1 + its place; others stop
-	stopped   uintptr // CPUs that did
 	block     uintptr // what panicRun is called with
 	panicArea uintptr
+	memory    uintptr // what OnPanic was given as Stack; 0: nothing
+	own       panicWork
 }
+
+// panicWork is all that the panic path writes before panicRun: from the panic's
+// first instruction on the host's memory is evidence. So once the host is armed
+// it lies in the reservation, below the panic stack; see panicLayout.
+type panicWork struct {
+	context handoff.PanicContext
+	depth   uintptr
+	ticks   uintptr // when the panic path began
+	owner   uintptr // the CPU that panicked first: 1 + its place; others stop
+	stopped uintptr // CPUs that did
+}
+
+// The memory that OnPanic is given as Stack: panicWork, the stack that ring 0
+// takes exceptions on, and from there to the end the panic stack.
+const (
+	panicWorkSize  = 0x800
+	panicTrapStack = 0xc00 // top of ring 0's
+	leastPanicSize = 0x1800
+)
+
+const _ = uint(panicWorkSize - unsafe.Sizeof(panicWork{}))
+
+//go:nosplit
+func panicNow() *panicWork { return pointer[panicWork](k.panic.at) }
 
 // panicRun is the handler's routine.
 var panicRun func(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address
 
 //go:nosplit
 func setMessage(s string) {
-	c := &k.panic.context
+	c := &panicNow().context
 	c.MessageLength = 0
 	addMessage(stringAddress(s), uintptr(len(s)))
 }
 
 //go:nosplit
 func addMessage(p, n uintptr) {
-	c := &k.panic.context
+	c := &panicNow().context
 	for i := uintptr(0); i < n && c.MessageLength < handoff.MaxPanicMessage; i++ {
 		*element(&c.Message[0], uintptr(c.MessageLength)) = load8(p + i)
 		c.MessageLength++
@@ -47,12 +70,13 @@ func addMessage(p, n uintptr) {
 //go:nosplit
 func beginPanic(place, cpu uintptr) {
 	now := ticks()
-	if k.panic.owner != place && !atomic.CompareAndSwapUintptr(&k.panic.owner, 0, place) {
-		atomic.AddUintptr(&k.panic.stopped, 1)
+	w := panicNow()
+	if w.owner != place && !atomic.CompareAndSwapUintptr(&w.owner, 0, place) {
+		atomic.AddUintptr(&w.stopped, 1)
 		haltMachine()
 	}
-	k.panicTicks = now
-	k.panic.context.CPU = uint32(cpu)
+	w.ticks = now
+	w.context.CPU = uint32(cpu)
 }
 
 // panicThread panics with the registers of a thread at its system call. It
@@ -69,7 +93,7 @@ func panicThread(t *thread, reason handoff.Reason, code uintptr, message string)
 //
 //go:nosplit
 func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
-	c := &k.panic.context
+	c := &panicNow().context
 	c.Reason = reason
 	c.ExitCode = uint64(code)
 	c.Vector, c.ErrorCode, c.FaultAddress = 0, 0, 0
@@ -82,19 +106,19 @@ func panicThreadSet(t *thread, reason handoff.Reason, code uintptr) {
 //
 //go:nosplit
 func enterPanic() {
-	c := &k.panic.context
-	k.panic.depth++
-	if k.panic.depth == 1 {
+	w := panicNow()
+	c := &w.context
+	w.depth++
+	if w.depth == 1 {
 		stopOthers()
 	}
-	c.Depth = uint32(k.panic.depth)
-	c.Entered = uint64(k.panicTicks)
+	c.Depth = uint32(w.depth)
+	c.Entered = uint64(w.ticks)
 	c.Root = uint64(k.root)
 	c.MessageBuffer = uint64(k.message.written)
-	if k.panic.depth > 2 {
+	if w.depth > 2 {
 		resetMachine()
 	}
-	k.inFault = 0
 	onPanicStack()
 }
 
@@ -103,8 +127,8 @@ func enterPanic() {
 //go:nosplit
 func runPanic() {
 	if k.panic.handled != 0 {
-		if to := panicRun(&k.panic.context, k.panic.block, k.panic.panicArea); to != 0 {
-			enterPhysical(uintptr(to), 0)
+		if to := panicRun(&panicNow().context, k.panic.block, k.panic.panicArea); to != 0 {
+			leaveForTrampoline(uintptr(to))
 		}
 	}
 	describePanic()
@@ -115,7 +139,7 @@ func runPanic() {
 //
 //go:nosplit
 func describePanic() {
-	c := &k.panic.context
+	c := &panicNow().context
 	print("\nkernel: panic: ")
 	print(reasonName(c.Reason))
 	print(": ")

@@ -96,7 +96,7 @@ func putSystem(c *handoff.PanicContext, ip, flags, cs, ss uintptr) {
 func panicTrap(saved uintptr, reason handoff.Reason, message string) {
 	beginPanic(1, k.cpu)
 	setMessage(message)
-	c := &k.panic.context
+	c := &panicNow().context
 	frame := pointer[trapFrame](k.trapFrame)
 	c.Reason = reason
 	c.Vector, c.ErrorCode, c.FaultAddress = uint64(frame.vector), uint64(frame.code), uint64(k.faultAddress)
@@ -159,6 +159,12 @@ func printRegisters(c *handoff.PanicContext) {
 	printRegister(" fs ", uint64(k.fsBase))
 	print("\n")
 }
+
+// leaveForTrampoline jumps to the trampoline, in ring 0 and at its physical
+// address. It writes nothing, and returns only if the gate is broken.
+//
+//go:nosplit
+func leaveForTrampoline(to uintptr) { gate(gateEnter, uint64(to)) }
 
 // enterPhysical leaves for code at its physical address, in ring 0 with RDI the
 // argument. It does not return.

@@ -124,6 +124,7 @@ func (r *registers) setReturn(v uintptr) { r.ax = v }
 //
 //go:nosplit
 func initProcessor() {
+	k.panic.at = addressOf(&k.panic.own)
 	k.stats.userTicks = ticks()
 	s := &k.symbols
 	s.text, s.etext, s.rodata, s.erodata, s.end, s.vectors, s.clock = symbols()

@@ -243,18 +243,18 @@ func stopOthers() {
 	const deliverNMI, patience = 0x4400, 100 // milliseconds
 	s := &k.secondaries
 	sent := uintptr(0)
-	if k.panic.owner > 1 {
+	if panicNow().owner > 1 {
 		sendInterrupt(k.cpu, deliverNMI)
 		sent++
 	}
 	for i := uintptr(0); i < s.count; i++ {
 		other := pointer[secondary](*element(&s.blocks[0], i) + secondaryState)
-		if other.place != k.panic.owner && other.started != 0 {
+		if other.place != panicNow().owner && other.started != 0 {
 			sendInterrupt(other.cpu, deliverNMI)
 			sent++
 		}
 	}
-	for start := ticks(); atomic.LoadUintptr(&k.panic.stopped) < sent && ticks()-start < patience*k.kilohertz; {
+	for start := ticks(); atomic.LoadUintptr(&panicNow().stopped) < sent && ticks()-start < patience*k.kilohertz; {
 		pause()
 	}
 }
@@ -269,7 +269,7 @@ func handleSecondary(saved, faultAddress uintptr) {
 	block := load64(at + sizeOf[trapFrame]())
 	state := pointer[secondary](block + secondaryState)
 	beginPanic(state.place, state.cpu)
-	c := &k.panic.context
+	c := &panicNow().context
 	setMessage("exception on a secondary CPU")
 	c.Reason = handoff.ReasonUserFault
 	if frame.cs&3 == 0 {

@@ -180,13 +180,15 @@ TEXT ·secondaryNMI(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	PUSHQ	BX
 	MOVQ	SP, BX
 	MOVQ	72(BX), BX // the word above the CPU's frame: the block
-	MOVQ	·k+(kernelState_panic+panicState_owner)(SB), AX
+	MOVQ	·k+(kernelState_panic+panicState_at)(SB), AX
+	MOVQ	panicWork_owner(AX), AX
 	TESTQ	AX, AX
 	JEQ	back
 	CMPQ	AX, (const_secondaryState+secondary_place)(BX)
 	JEQ	back
+	MOVQ	·k+(kernelState_panic+panicState_at)(SB), AX
 	LOCK
-	INCQ	·k+(kernelState_panic+panicState_stopped)(SB)
+	INCQ	panicWork_stopped(AX)
 stopped:
 	CLI
 	HLT

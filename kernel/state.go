@@ -24,7 +24,6 @@ type kernelState struct {
 	startStack uintptr // stack pointer for the runtime's entry
 
 	role        uintptr // handoff.Role
-	panicTicks  uintptr // when the panic path began
 	levels      uintptr // of the page tables
 	directMap   uintptr // virtual address of physical address 0
 	window      uintptr // the kernel window: [window, windowEnd)

@@ -51,7 +51,7 @@ var (
 func (p *program) compile() ([]byte, error) {
 	output := filepath.Join(scratch, filepath.Base(p.folder))
 	c := exec.Command("go", "build", "-o", output, "-ldflags",
-		"-s -w -E github.com/seed64aab995/rescuekernel/kernel.entry -T 0x500000411000", p.folder)
+		"-E github.com/seed64aab995/rescuekernel/kernel.entry -T 0x500000411000", p.folder)
 	c.Env = append(c.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	c.Stderr = os.Stderr
 	if err := c.Run(); err != nil {

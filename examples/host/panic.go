@@ -51,6 +51,7 @@ func panicAs(kind string, armed *rescue.Armed) {
 //
 //go:noinline
 func spin() {
+	//lint:ignore SA5002 that is what it is for
 	for {
 	}
 }
@@ -74,6 +75,7 @@ func recursion(before *[512]byte) byte {
 	if before != nil {
 		frame[0] = before[0] + 1
 	}
+	//lint:ignore SA5007 that is what it is for
 	return recursion(&frame) + frame[1]
 }
 

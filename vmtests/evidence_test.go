@@ -1,0 +1,71 @@
+package vmtests
+
+import (
+	"bytes"
+	"debug/elf"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
+
+// symbol is the address of a function of an image that has its symbols.
+func symbol(t *testing.T, image []byte, name string) uint64 {
+	t.Helper()
+	file, err := elf.NewFile(bytes.NewReader(image))
+	require.NoError(t, err)
+	symbols, err := file.Symbols()
+	require.NoError(t, err)
+	for _, s := range symbols {
+		if strings.HasSuffix(s.Name, name) {
+			return s.Value
+		}
+	}
+	require.Fail(t, "no symbol "+name)
+	return 0
+}
+
+// The host's memory is evidence: from the first instruction of the one routine
+// that all panics end in, on the panic stack, to the freeze point nothing is
+// written but the reservation and the message buffer. (The ways in save the
+// panicking context on the stack that they were taken on, as any exception
+// does.) QEMU's breakpoints hold in ring 3, where the panic path runs.
+func TestPanicPathWritesOnlyTheReservation(t *testing.T) {
+	r := runners[1]
+	for _, kind := range []string{"call", "nil", "kernel"} {
+		t.Run(kind, func(t *testing.T) {
+			if kind != "call" && !*full {
+				t.Skip("one kind of panic will do without -full")
+			}
+			freeze, block := learn(t, r, machine.Config{}, "", witnessProgram)
+			h := start(t, r, machine.Config{}, "panic="+kind+" ", witnessProgram)
+			h.freeze, h.block = freeze, block
+			first := symbol(t, hostProgram.image(t), "/kernel.runPanic")
+			exit, err := h.machine.RunTo(h.context(), first)
+			require.NoError(t, err)
+			require.Equal(t, machine.Breakpoint, exit.Reason, "%v\n%s", exit, h.console)
+			panicked, err := h.machine.Snapshot()
+			require.NoError(t, err)
+			h.freezeHere()
+			opened := h.opened()
+			except := physmem.NewRanges(append(opened.Block.MessageBuffer.Extents, opened.Block.Reservation)...)
+			changed, err := panicked.Changes(h.before, except, 64)
+			require.NoError(t, err)
+			require.Empty(t, changed, "the panic path wrote to the host's memory")
+			h.requireTrue(h.finish(), reasonOf(kind), "")
+		})
+	}
+}
+
+func reasonOf(kind string) handoff.Reason {
+	for _, k := range panicKinds {
+		if k.kind == kind {
+			return k.reason
+		}
+	}
+	return handoff.ReasonNone
+}
