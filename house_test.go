@@ -19,6 +19,7 @@ var house = [][]string{
 	{"machine/kvm", "machine/qemu", "machine/emulated"},
 	{"machine/machinetest"},
 	{"emulator", "bootimage", "imagebuild"},
+	{"emulator/device"},
 	{"machine"},
 	{"rescue", "kernel", "capture"},
 	{"reserve"},

@@ -52,6 +52,21 @@ func (b *Bus) Write(port bool, address uint64, p []byte) *Exit {
 	return deviceExit(d, d.WriteDevice(offset, p))
 }
 
+// Poll lets the devices that are Pollers go on, before the machine runs. An exit
+// that is not nil stops the machine again.
+func (b *Bus) Poll() *Exit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.devices {
+		if p, ok := d.(Poller); ok {
+			if exit := deviceExit(d, p.Poll()); exit != nil {
+				return exit
+			}
+		}
+	}
+	return nil
+}
+
 func deviceExit(d Device, err error) *Exit {
 	var stop *StopError
 	switch {

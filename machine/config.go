@@ -117,6 +117,16 @@ type Device interface {
 	WriteDevice(offset uint64, p []byte) error
 }
 
+// Poller is a Device that has things to do without being accessed: work that
+// was left when it stopped the machine. Runners call Bus.Poll when the machine
+// runs on.
+type Poller interface {
+	Device
+
+	// Poll goes on. Its error is as that of WriteDevice.
+	Poll() error
+}
+
 // Window is the range of I/O ports or physical addresses of a device.
 type Window struct {
 	Port bool // an I/O port (amd64); false is memory-mapped

@@ -266,7 +266,7 @@ func TestRefusedConfigs(t *testing.T) {
 		config machine.Config
 		want   string
 	}{
-		"disk":            {machine.Config{Disks: make([]machine.Disk, 1)}, "disks"},
+		"disk":            {machine.Config{Disks: make([]machine.Disk, 1)}, "no storage"},
 		"CPUs":            {machine.Config{CPUs: 300}, "300 CPUs"},
 		"part of a page":  {machine.Config{MemorySize: 0x1800}, "whole pages"},
 		"unsorted RAM":    {machine.Config{RAM: physmem.Ranges{{Start: 0x2000, End: 0x3000}, {Start: 0, End: 0x1000}}}, "normal form"},

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/internal/ram"
 	"github.com/seed64aab995/rescuekernel/physmem"
@@ -23,11 +24,14 @@ const haltedInterval = 50 * time.Millisecond
 
 // guest is a machine on KVM.
 type guest struct {
-	config machine.Config
-	ram    *ram.RAM
-	ranges physmem.Ranges
-	kvm    *os.File
-	entry  *machine.AMD64State // nil: as after power-on
+	config  machine.Config
+	options Options
+	bus     *machine.Bus    // from a reset to the next, as are
+	blocks  []*device.Block // the disks
+	ram     *ram.RAM
+	ranges  physmem.Ranges
+	kvm     *os.File
+	entry   *machine.AMD64State // nil: as after power-on
 
 	mu     sync.Mutex // holds vm and closed still for NMI
 	vm     *vm
@@ -38,13 +42,15 @@ type guest struct {
 
 var _ machine.Machine = (*guest)(nil)
 
-// New makes a machine. It is stopped, with the boot image, if there is one,
-// loaded.
-func New(config machine.Config) (machine.Machine, error) {
+// New is the function New with these options.
+func (o Options) New(config machine.Config) (machine.Machine, error) {
 	if err := complete(&config); err != nil {
 		return nil, fmt.Errorf("kvm: %w", err)
 	}
-	m := &guest{config: config, ranges: config.RAM, wake: make(chan int, config.CPUs)}
+	if err := checkDisks(config, o); err != nil {
+		return nil, fmt.Errorf("kvm: %w", err)
+	}
+	m := &guest{config: config, options: o, ranges: config.RAM, wake: make(chan int, config.CPUs)}
 	if err := m.open(); err != nil {
 		return nil, fmt.Errorf("kvm: %w", errors.Join(err, m.Close()))
 	}
@@ -58,9 +64,6 @@ func complete(config *machine.Config) error {
 	}
 	if config.CPUs < 0 || config.CPUs > 255 {
 		return fmt.Errorf("%d CPUs: %w", config.CPUs, machine.ErrUnsupported)
-	}
-	if len(config.Disks) > 0 {
-		return fmt.Errorf("disks: %w", machine.ErrUnsupported)
 	}
 	if config.RAM == nil {
 		size := config.MemorySize
@@ -97,8 +100,12 @@ func (m *guest) open() error {
 
 // powerOn makes the VM and puts CPU 0 at the entry.
 func (m *guest) powerOn() error {
-	bus := machine.NewBus(append(slices.Clone(m.config.Devices), machine.PCDevices(m.config)...)...)
-	v, err := newVM(m.kvm, m.ram, m.config, bus)
+	disks, err := m.attachDisks()
+	if err != nil {
+		return err
+	}
+	m.bus = machine.NewBus(slices.Concat(m.config.Devices, machine.PCDevices(m.config), disks)...)
+	v, err := newVM(m.kvm, m.ram, m.config, m.bus)
 	if err != nil {
 		return err
 	}
@@ -144,6 +151,9 @@ func (m *guest) Run(ctx context.Context) (machine.Exit, error) {
 }
 
 func (m *guest) runToExit(ctx context.Context) (*machine.Exit, error) {
+	if exit := m.bus.Poll(); exit != nil {
+		return m.vm.cpus[0].locate(exit)
+	}
 	for {
 		exit, err := m.runOnce(ctx)
 		if exit != nil || err != nil {

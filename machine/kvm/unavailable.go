@@ -10,6 +10,6 @@ import (
 )
 
 // New needs Linux on amd64, and gives machine.ErrUnavailable elsewhere.
-func New(machine.Config) (machine.Machine, error) {
+func (Options) New(machine.Config) (machine.Machine, error) {
 	return nil, fmt.Errorf("kvm on %s/%s: %w", runtime.GOOS, runtime.GOARCH, machine.ErrUnavailable)
 }

@@ -1,0 +1,153 @@
+package device
+
+import (
+	"fmt"
+
+	"github.com/seed64aab995/rescuekernel/device/virtio"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
+
+// Attachment is how a machine's disks are attached.
+type Attachment int
+
+// The ways to attach a virtio disk.
+const (
+	PCITransitional Attachment = iota // both of PCI's interfaces
+	PCILegacy
+	PCIModern
+	MMIOLegacy // version 1
+	MMIOModern // version 2
+)
+
+var attachments = map[Attachment]struct {
+	name    string
+	kind    Interface
+	version uint32 // of MMIO; 0 is PCI
+}{
+	PCITransitional: {"PCI transitional", Transitional, 0},
+	PCILegacy:       {"PCI legacy", Legacy, 0},
+	PCIModern:       {"PCI modern", Modern, 0},
+	MMIOLegacy:      {"MMIO version 1", 0, 1},
+	MMIOModern:      {"MMIO version 2", 0, 2},
+}
+
+// Attachments are all that there are, for tests that try each.
+func Attachments() []Attachment {
+	return []Attachment{PCITransitional, PCILegacy, PCIModern, MMIOLegacy, MMIOModern}
+}
+
+func (a Attachment) String() string {
+	if known, ok := attachments[a]; ok {
+		return known.name
+	}
+	return fmt.Sprintf("Attachment(%d)", int(a))
+}
+
+// OnPCI reports whether the disks are functions of PCI devices.
+func (a Attachment) OnPCI() bool { return attachments[a].version == 0 }
+
+// Options are what a runner lets its caller choose about disks. The zero value
+// is good disks on PCI.
+type Options struct {
+	Attachment Attachment
+
+	// Faults, where not nil, says what is wrong with each disk, by number.
+	Faults func(disk int) Faults
+}
+
+// Board says where a machine has its disks, and what they reach.
+type Board struct {
+	Options
+
+	Disks  []machine.Disk
+	Memory physmem.Memory // for DMA
+
+	// On PCI, disk i is function 0 of device i+1 of bus 0, and firmware has
+	// given addresses to its BARs: from Resources upwards, by device and BAR.
+	HostBridge HostBridgeConfig
+	Resources  Resources
+
+	// On MMIO, the registers of disk i are at MMIO + i*virtio.MMIOSize.
+	MMIO uint64
+
+	// Interrupt, where not nil, is told the interrupt line of each disk.
+	Interrupt func(disk int, asserted bool)
+}
+
+// PC is the Board of a PC, but for what changes: configuration space at I/O
+// ports 0xcf8 and 0xcfc, I/O BARs from 0xc000, memory BARs from 0xfe000000; MMIO
+// devices are where QEMU's microvm has them.
+func PC() Board {
+	return Board{Resources: Resources{Ports: 0xc000, Memory: 0xfe00_0000}, MMIO: 0xfeb0_0000}
+}
+
+// Window is the range of physical addresses where a PC's Board has registers,
+// and where there can be no RAM.
+func (b Board) Window() physmem.Range {
+	start := b.MMIO
+	if b.Attachment.OnPCI() {
+		start = b.Resources.Memory
+	}
+	const each = 0x8000 // more than a disk's BARs
+	r, _ := physmem.NewRange(physmem.Address(start), uint64(len(b.Disks)+1)*each)
+	return r
+}
+
+// Blocks gives the models of a machine's disks, in order, where its runner uses
+// those of this package; nil elsewhere. After a reset they are others.
+func Blocks(m machine.Machine) []*Block {
+	if holder, ok := m.(interface{ Blocks() []*Block }); ok {
+		return holder.Blocks()
+	}
+	return nil
+}
+
+// Attach makes the disks, as after power-on, and what they are attached to.
+// Without disks there is nothing, not even the host bridge.
+func (b Board) Attach() ([]*Block, []machine.Device, error) {
+	if _, ok := attachments[b.Attachment]; !ok {
+		return nil, nil, fmt.Errorf("%v: %w", b.Attachment, machine.ErrUnsupported)
+	}
+	if len(b.Disks) == 0 {
+		return nil, nil, nil
+	}
+	blocks := make([]*Block, len(b.Disks))
+	for i := range b.Disks {
+		config := BlockConfig{Disk: b.Disks[i], Memory: b.Memory}
+		if b.Interrupt != nil {
+			config.Interrupt = func(asserted bool) { b.Interrupt(i, asserted) }
+		}
+		if b.Faults != nil {
+			config.Faults = b.Faults(i)
+		}
+		block, err := NewBlock(config)
+		if err != nil {
+			return nil, nil, fmt.Errorf("disk %d: %w", i, err)
+		}
+		blocks[i] = block
+	}
+	devices, err := b.place(blocks)
+	return blocks, devices, err
+}
+
+func (b Board) place(blocks []*Block) ([]machine.Device, error) {
+	a := attachments[b.Attachment]
+	if a.version != 0 {
+		var devices []machine.Device
+		for i, block := range blocks {
+			devices = append(devices, block.MMIO(b.MMIO+uint64(i)*virtio.MMIOSize, a.version))
+		}
+		return devices, nil
+	}
+	bridge := NewHostBridge(b.HostBridge)
+	for i, block := range blocks {
+		if err := bridge.Add(i+1, block.PCI(a.kind)); err != nil {
+			return nil, fmt.Errorf("disk %d: %w", i, err)
+		}
+	}
+	if err := bridge.Assign(b.Resources); err != nil {
+		return nil, err
+	}
+	return bridge.Devices(), nil
+}

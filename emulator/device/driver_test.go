@@ -1,0 +1,109 @@
+package device_test
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/device/virtio"
+	"github.com/seed64aab995/rescuekernel/emulator/device"
+	"github.com/seed64aab995/rescuekernel/machine"
+)
+
+// The driver of device/virtio and the model are written apart from the same
+// specification: one test for all transports.
+func TestDriver(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, a device.Attachment) {
+		c := newComputer(t, a)
+		b := c.mustDriver(0)
+		require.EqualValues(t, 1<<20, b.Size())
+		require.False(t, b.ReadOnly())
+		name, err := b.Serial()
+		require.NoError(t, err)
+		require.Equal(t, "dump", name)
+
+		want := slices.Clone(c.disks[0].data)
+		for i, w := range []struct{ offset, size int }{{0, 512}, {4096, 65536}, {1<<20 - 512, 512}, {300 * 512, 200 * 1024}} {
+			p := pattern(w.size, byte(i))
+			copy(want[w.offset:], p)
+			n, err := b.WriteAt(p, int64(w.offset))
+			require.NoError(t, err)
+			require.Equal(t, w.size, n)
+		}
+		require.Equal(t, want, c.disks[0].data)
+		require.NoError(t, b.Flush())
+		require.Positive(t, c.disks[0].syncs)
+		got := make([]byte, len(want))
+		_, err = b.ReadAt(got, 0)
+		if !errors.Is(err, io.EOF) {
+			require.NoError(t, err)
+		}
+		require.Equal(t, want, got)
+
+		n := c.blocks[0].Counters()
+		require.EqualValues(t, 512+65536+512+200*1024, n.BytesWritten)
+		require.EqualValues(t, 1<<20, n.BytesRead)
+		require.Equal(t, n.Requests, n.Reads+n.Writes+n.Flushes+1)
+		require.Zero(t, n.Failed)
+		require.Equal(t, b.Notifications(), n.Kicks)
+		require.Greater(t, n.Accesses, n.Kicks)
+		require.NoError(t, c.blocks[0].Problem())
+		require.NoError(t, b.Close())
+		require.Empty(t, c.stops)
+	})
+}
+
+func TestDriverReadOnly(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, a device.Attachment) {
+		c := newComputer(t, a, func(b *device.Board) { b.Disks[0].ReadOnly = true })
+		b := c.mustDriver(0)
+		require.True(t, b.ReadOnly())
+		_, err := b.WriteAt(make([]byte, 512), 0)
+		require.Error(t, err)
+		_, err = b.ReadAt(make([]byte, 512), 0)
+		require.NoError(t, err)
+	})
+}
+
+func TestDriverStorageError(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, a device.Attachment) {
+		c := newComputer(t, a)
+		b := c.mustDriver(0)
+		c.disks[0].err = errors.New("medium error")
+		_, err := b.WriteAt(make([]byte, 512), 0)
+		require.ErrorIs(t, err, virtio.ErrIO)
+		_, err = b.ReadAt(make([]byte, 512), 0)
+		require.ErrorIs(t, err, virtio.ErrIO)
+		require.ErrorIs(t, b.Flush(), virtio.ErrIO)
+		c.disks[0].err = nil
+		_, err = b.WriteAt(make([]byte, 512), 0)
+		require.NoError(t, err, "the device goes on")
+		require.EqualValues(t, 3, c.blocks[0].Counters().Failed)
+	})
+}
+
+// TestDisks finds three disks where they are documented to be.
+func TestDisks(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, a device.Attachment) {
+		c := newComputer(t, a, func(b *device.Board) {
+			for _, name := range []string{"second", "third"} {
+				d := newDisk(4096)
+				b.Disks = append(b.Disks, machine.Disk{Name: name, Size: 4096, Storage: d})
+			}
+		})
+		require.True(t, c.board.Window().Size() > 0)
+		for i, want := range []string{"dump", "second", "third"} {
+			name, err := c.mustDriver(i).Serial()
+			require.NoError(t, err)
+			require.Equal(t, want, name)
+			require.Equal(t, want, c.blocks[i].Disk().Name)
+		}
+	})
+}
