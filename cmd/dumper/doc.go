@@ -16,6 +16,7 @@
 //	dumper prepare DEVICE[:START+LENGTH]     make a disk a place for dumps
 //	dumper map -o memory.png vmcore          a picture of physical memory
 //	dumper save --dir /var/crash DEVICE      from a dump device, as savecore does
+//	dumper receive TTY -o vmcore.zst         from a serial line
 //
 // Every command has long help with examples: dumper help COMMAND.
 //
