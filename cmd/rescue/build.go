@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed64aab995/rescuekernel/bootimage"
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/imagebuild"
+)
+
+func newBuild(p *program) *cobra.Command {
+	var o imagebuild.Options
+	var architecture, rescue string
+	var boot, asJSON bool
+	c := &cobra.Command{
+		Use:   "build PACKAGE",
+		Short: "Build a Go program as an image",
+		Long: `Build builds a Go program that imports package kernel, host or rescue program,
+as an image: a static ELF file that is linked for the kernel window. It writes
+IMAGE, which is stripped, and IMAGE.debug, which has the symbols and DWARF of the
+same build: same text, same build ids.
+
+A host arms IMAGE as its rescue program. With --boot, what is written is a file
+that boots: by PVH (qemu-system-x86_64 -kernel IMAGE -initrd RESCUE), and by the
+Linux 64-bit protocol (gokvm, Firecracker). With --rescue, the file has the rescue
+program in it, as the host's first boot module. rescue boot takes either.
+
+PACKAGE is what go build takes, or PATH@VERSION, which needs no module. The
+go command runs here, so it may be a package of any module that yours requires.`,
+		Example: `  rescue build ./host
+  rescue build -o dump.img --tags small example.com/unikernel/dump
+  rescue build --boot -o host.elf ./host
+  rescue build --boot --rescue ./dump -o all-in-one.elf ./host
+  rescue build -o /boot/rescue github.com/seed64aab995/rescuekernel/cmd/rescue-kernel@latest`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Package = args[0]
+			var err error
+			if o.Architecture, err = parseArchitecture(architecture); err != nil {
+				return err
+			}
+			if rescue != "" && !boot {
+				return usagef("--rescue puts a rescue program into a file that boots: say --boot")
+			}
+			if boot {
+				var options bootimage.Options
+				if rescue != "" {
+					if options.Module, err = p.rescueImage(c.Context(), rescue, o.Tags); err != nil {
+						return err
+					}
+				}
+				o.Wrap = func(image io.ReaderAt) ([]byte, error) { return bootimage.Wrap(image, options) }
+			}
+			if o.Output == "" {
+				if o.Output = imagebuild.Name(o.Package); isDirectory(o.Output) {
+					return usagef("there is a directory %s here; say --output", o.Output)
+				}
+			}
+			r, err := imagebuild.Build(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.json(buildJSON(r))
+			}
+			p.fields([]field{
+				{r.Image, fmt.Sprintf("%s (%d bytes)", size(r.ImageSize), r.ImageSize)},
+				{r.Debug, size(r.DebugSize)},
+				{"build id", r.GoBuildID},
+			})
+			return nil
+		},
+	}
+	flags := c.Flags()
+	flags.StringVarP(&o.Output, "output", "o", "", "the image's `file` or directory (default: the package's name, here)")
+	flags.StringVar(&architecture, "arch", "amd64", "architecture: amd64 or arm64")
+	flags.StringSliceVar(&o.Tags, "tags", nil, "build tags, separated by commas")
+	flags.BoolVar(&boot, "boot", false, "write a file that boots")
+	flags.StringVar(&rescue, "rescue", "", "with --boot: the rescue program to put in, an image or a package")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+type buildFact struct {
+	Image     string `json:"image"`
+	ImageSize int64  `json:"image_bytes"`
+	Debug     string `json:"debug"`
+	DebugSize int64  `json:"debug_bytes"`
+	GoBuildID string `json:"go_build_id"`
+	BuildID   string `json:"build_id"`
+	Nanos     int64  `json:"wall_ns"`
+}
+
+func buildJSON(r *imagebuild.Result) buildFact {
+	return buildFact{r.Image, r.ImageSize, r.Debug, r.DebugSize, r.GoBuildID, fmt.Sprintf("%x", r.BuildID), r.Took.Nanoseconds()}
+}
+
+func parseArchitecture(name string) (handoff.Architecture, error) {
+	for _, a := range []handoff.Architecture{handoff.AMD64, handoff.ARM64} {
+		if a.String() == name {
+			return a, nil
+		}
+	}
+	return 0, usagef("architecture %q: want amd64 or arm64", name)
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// isFile reports whether path is there and no directory.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist) && (err != nil || !info.IsDir())
+}
