@@ -66,16 +66,25 @@ const (
 	interruptConfiguration = 1 << 1
 )
 
+// checkDisk refuses what no device can be made of.
+func checkDisk(d machine.Disk) error {
+	switch {
+	case d.Storage == nil:
+		return fmt.Errorf("%q has no storage", d.Name)
+	case d.Size <= 0 || d.Size%virtio.SectorUnit != 0:
+		return fmt.Errorf("%q of %d bytes is not whole sectors of %d", d.Name, d.Size, virtio.SectorUnit)
+	}
+	return nil
+}
+
 // NewBlock makes a disk as after power-on.
 func NewBlock(config BlockConfig) (*Block, error) {
 	d := config.Disk
-	switch {
-	case d.Storage == nil:
-		return nil, fmt.Errorf("disk %q has no storage", d.Name)
-	case config.Memory == nil:
+	if err := checkDisk(d); err != nil {
+		return nil, fmt.Errorf("disk %w", err)
+	}
+	if config.Memory == nil {
 		return nil, fmt.Errorf("disk %q has no memory to reach", d.Name)
-	case d.Size <= 0 || d.Size%virtio.SectorUnit != 0:
-		return nil, fmt.Errorf("disk %q of %d bytes is not whole sectors of %d", d.Name, d.Size, virtio.SectorUnit)
 	}
 	if config.Sleep == nil {
 		config.Sleep = time.Sleep

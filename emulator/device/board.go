@@ -82,8 +82,7 @@ func PC() Board {
 	return Board{Resources: Resources{Ports: 0xc000, Memory: 0xfe00_0000}, MMIO: 0xfeb0_0000}
 }
 
-// Window is the range of physical addresses where a PC's Board has registers,
-// and where there can be no RAM.
+// Window is the range of physical addresses where a PC's Board has registers.
 func (b Board) Window() physmem.Range {
 	start := b.MMIO
 	if b.Attachment.OnPCI() {
@@ -92,6 +91,23 @@ func (b Board) Window() physmem.Range {
 	const each = 0x8000 // more than a disk's BARs
 	r, _ := physmem.NewRange(physmem.Address(start), uint64(len(b.Disks)+1)*each)
 	return r
+}
+
+// Check says whether the disks can be attached in a machine with RAM at ram:
+// where RAM is, registers are never asked for.
+func (b Board) Check(ram physmem.Ranges) error {
+	if _, ok := attachments[b.Attachment]; !ok {
+		return fmt.Errorf("%v of disks: %w", b.Attachment, machine.ErrUnsupported)
+	}
+	for i, d := range b.Disks {
+		if err := checkDisk(d); err != nil {
+			return fmt.Errorf("disk %d: %w", i, err)
+		}
+	}
+	if w := b.Window(); len(b.Disks) > 0 && ram.Overlaps(w) {
+		return fmt.Errorf("RAM %v is where the disks have registers, %v: %w", ram, w, machine.ErrUnsupported)
+	}
+	return nil
 }
 
 // Blocks gives the models of a machine's disks, in order, where its runner uses
@@ -106,11 +122,8 @@ func Blocks(m machine.Machine) []*Block {
 // Attach makes the disks, as after power-on, and what they are attached to.
 // Without disks there is nothing, not even the host bridge.
 func (b Board) Attach() ([]*Block, []machine.Device, error) {
-	if _, ok := attachments[b.Attachment]; !ok {
-		return nil, nil, fmt.Errorf("%v: %w", b.Attachment, machine.ErrUnsupported)
-	}
-	if len(b.Disks) == 0 {
-		return nil, nil, nil
+	if err := b.Check(nil); err != nil || len(b.Disks) == 0 {
+		return nil, nil, err
 	}
 	blocks := make([]*Block, len(b.Disks))
 	for i := range b.Disks {

@@ -1,8 +1,6 @@
 package kvm
 
 import (
-	"fmt"
-
 	gokvm "github.com/bobuhiro11/gokvm/kvm"
 
 	"github.com/seed64aab995/rescuekernel/emulator/device"
@@ -14,18 +12,6 @@ func board(config machine.Config, options Options) device.Board {
 	b := device.PC()
 	b.Options, b.Disks = options.Disks, config.Disks
 	return b
-}
-
-// checkDisks refuses RAM where the disks have registers: KVM would never ask
-// for them.
-func checkDisks(config machine.Config, options Options) error {
-	if len(config.Disks) == 0 {
-		return nil
-	}
-	if w := board(config, options).Window(); config.RAM.Overlaps(w) {
-		return fmt.Errorf("RAM %v is where the disks have registers, %v: %w", config.RAM, w, machine.ErrUnsupported)
-	}
-	return nil
 }
 
 // attachDisks makes the disks as after power-on.

@@ -47,7 +47,7 @@ func (o Options) New(config machine.Config) (machine.Machine, error) {
 	if err := complete(&config); err != nil {
 		return nil, fmt.Errorf("kvm: %w", err)
 	}
-	if err := checkDisks(config, o); err != nil {
+	if err := board(config, o).Check(config.RAM); err != nil {
 		return nil, fmt.Errorf("kvm: %w", err)
 	}
 	m := &guest{config: config, options: o, ranges: config.RAM, wake: make(chan int, config.CPUs)}

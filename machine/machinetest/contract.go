@@ -23,6 +23,11 @@ const patience = 60 * time.Second
 type Runner struct {
 	New          func(machine.Config) (machine.Machine, error)
 	Architecture machine.Architecture
+
+	// DiskArguments tell the guest of the row about disks what it cannot find
+	// out: "legacy" to take the legacy interface on PCI where there are two, or
+	// the physical addresses of MMIO devices.
+	DiskArguments string
 }
 
 // Run checks a runner against the contract of machine.Machine.
@@ -55,6 +60,7 @@ func Run(t *testing.T, r Runner) {
 		{"TripleFault", machine.AMD64, testTripleFault},
 		{"NMI", machine.AMD64, testNMI},
 		{"PanicEvent", machine.AMD64, testPanicEvent},
+		{"Disks", machine.AMD64, testDisks},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.only != "" && test.only != r.Architecture {
