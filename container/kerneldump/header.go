@@ -81,7 +81,16 @@ type Header struct {
 	// Writer.CloseIncomplete. It is "cut" in the header's four unused bytes,
 	// which FreeBSD writes as zeros and does not read.
 	Incomplete bool
+
+	// Nonce is ours: it tells apart dumps that the other fields do not, those of
+	// a machine without a clock. It is in the architecture's last four bytes
+	// where its name leaves them free, as amd64 and aarch64 do; else it is not
+	// kept. FreeBSD writes zeros there and reads up to the first.
+	Nonce uint32
 }
+
+// offsetNonce is in the field of the architecture.
+const offsetNonce = 20 + architectureSize - 4
 
 // incompleteMark in the unused bytes at 504 says that the dump has no end.
 const incompleteMark = "cut\x00"
@@ -159,6 +168,9 @@ func ParseHeader(b []byte) (Header, error) {
 	if l.extent != 0 {
 		h.Extent = binary.BigEndian.Uint64(b[l.extent:])
 		h.Incomplete = string(b[offsetUnused:offsetParity]) == incompleteMark
+		if b[offsetNonce-1] == 0 {
+			h.Nonce = binary.BigEndian.Uint32(b[offsetNonce:])
+		}
 	}
 	return h, nil
 }
@@ -193,6 +205,9 @@ func (h *Header) AppendBinary(dst []byte) ([]byte, error) {
 	l := headerLayouts[HeaderVersion]
 	putText(b[:magicSize], magics[h.Kind])
 	putText(b[20:20+architectureSize], h.Architecture)
+	if b[offsetNonce-1] == 0 {
+		binary.BigEndian.PutUint32(b[offsetNonce:], h.Nonce)
+	}
 	binary.BigEndian.PutUint32(b[32:], HeaderVersion)
 	binary.BigEndian.PutUint32(b[36:], h.ArchitectureVersion)
 	binary.BigEndian.PutUint64(b[40:], h.Length)

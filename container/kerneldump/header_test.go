@@ -188,3 +188,27 @@ func TestIdentity(t *testing.T) {
 	h.PanicString = "double fault"
 	require.NotEqual(t, id, h.Identity())
 }
+
+// Two dumps that nothing else tells apart have different identities, and other
+// readers see the architecture as it is.
+func TestNonce(t *testing.T) {
+	for _, architecture := range []string{"amd64", "aarch64"} {
+		h := Header{Architecture: architecture, Version: HeaderVersion, Nonce: 0x01020304}
+		b, err := h.AppendBinary(nil)
+		require.NoError(t, err)
+		require.Equal(t, architecture, text(b[20:32]))
+		got, err := ParseHeader(b)
+		require.NoError(t, err)
+		require.Equal(t, h, got)
+		other := h
+		other.Nonce++
+		require.NotEqual(t, h.Identity(), other.Identity())
+	}
+	h := Header{Architecture: "powerpc64le", Version: HeaderVersion, Nonce: 1}
+	b, err := h.AppendBinary(nil)
+	require.NoError(t, err)
+	got, err := ParseHeader(b)
+	require.NoError(t, err)
+	require.Equal(t, "powerpc64le", got.Architecture)
+	require.Zero(t, got.Nonce)
+}
