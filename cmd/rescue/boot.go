@@ -87,7 +87,7 @@ func (p *program) config(ctx context.Context, host string, o bootOptions) (machi
 		return config, err
 	}
 	rescue, err := p.rescueImage(ctx, o.rescue, o.tags)
-	config.Boot.Modules = []machine.Module{{Data: rescue, CommandLine: "rescue"}}
+	config.Boot.Modules = []machine.Module{{Data: rescue}}
 	return config, err
 }
 

@@ -50,20 +50,30 @@ func TestBoot(t *testing.T) {
 // it afterwards.
 func TestBootAndInspect(t *testing.T) {
 	t.Parallel()
-	needMachine(t, "kvm")
-	ram := filepath.Join(t.TempDir(), "ram")
-	r := rescue(t, "boot", "--timeout", "1m", "--append", "panic=go debug.rescue.greeting=hello", "--snapshot", ram, "--rescue", "./testdata/dump", host)
-	require.Equal(t, exitDone, r.code, "%s%s", r.out, r.errors)
-	require.Contains(t, r.out, "panic: the books do not balance")
-	require.Contains(t, r.out, "dump: the host panicked: exit\n")
+	for name, protocol := range map[string]string{"kvm": "linux64", "qemu": "pvh"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			needMachine(t, name)
+			ram := filepath.Join(t.TempDir(), "ram")
+			r := rescue(t, "boot", "--machine", name, "--timeout", "1m", "--append", "panic=go debug.rescue.greeting=hello",
+				"--snapshot", ram, "--rescue", "./testdata/dump", host)
+			require.Equal(t, exitDone, r.code, "%s%s", r.out, r.errors)
+			require.Contains(t, r.out, "panic: the books do not balance")
+			require.Contains(t, r.out, "dump: the host panicked: exit\n")
+			checkSnapshot(t, ram, protocol)
+		})
+	}
+}
 
+func checkSnapshot(t *testing.T, ram, protocol string) {
+	t.Helper()
 	var f inspection
 	require.NoError(t, json.Unmarshal([]byte(requireDone(t, "inspect", "--json", ram)), &f))
 	require.Equal(t, kindMemory, f.Kind)
 	require.Equal(t, int64(64<<20), f.Size)
 	require.Len(t, f.Reservations, 2)
 	require.Equal(t, []string{"host", "rescue"}, []string{f.Reservations[0].Role, f.Reservations[1].Role})
-	require.Equal(t, "linux64", f.Reservations[0].Boot.Protocol)
+	require.Equal(t, protocol, f.Reservations[0].Boot.Protocol)
 	armed := f.Reservations[1]
 	require.True(t, armed.Complete)
 	require.Empty(t, armed.Broken)

@@ -266,6 +266,26 @@ func core(data []byte, address physmem.Address) []byte {
 	return append(file, data...)
 }
 
+// A file of nothing but blocks is looked at for as long as one of a few.
+func TestInspectManyBlocks(t *testing.T) {
+	t.Parallel()
+	wrapped, err := bootimage.Wrap(bytes.NewReader(smallImage()), bootimage.Options{})
+	require.NoError(t, err)
+	block, _, ok := bootBlock(wrapped)
+	require.True(t, ok)
+	length := physmem.Address(block.Reservation.Size())
+	var file []byte
+	for i := range physmem.Address(40) {
+		block.Reservation = physmem.Range{Start: i * 4096, End: i*4096 + length}
+		file, err = block.AppendBinary(file)
+		require.NoError(t, err)
+	}
+	f := inspected(t, exitDone, writeTemporary(t, "blocks", file))
+	require.Len(t, f.Reservations, maxFound)
+	require.Equal(t, 40-maxFound, f.Omitted)
+	require.Contains(t, requireDone(t, "inspect", writeTemporary(t, "blocks", file)), "and 24 more")
+}
+
 // A machine of much memory, hardly used, takes no longer than what is there.
 func TestInspectSparseFile(t *testing.T) {
 	t.Parallel()

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
@@ -14,7 +16,8 @@ import (
 
 const elfTypeCore = uint16(elf.ET_CORE)
 
-// maxFound is how many reservations are shown.
+// maxFound is how many reservations are looked into. A machine has two, a file
+// made to annoy one in every page.
 const maxFound = 16
 
 // fileMemory is a machine's memory in a file.
@@ -64,27 +67,29 @@ func dataRanges(in input) physmem.Ranges {
 
 // coreMemory is the memory of an ELF core with physical addresses, as QEMU's
 // dump-guest-memory, Linux's kdump and dumper convert write it. Of segments
-// that overlap the first counts.
+// that overlap the lowest counts.
 func coreMemory(in input) (fileMemory, error) {
 	file, err := elf.NewFile(in)
 	if err != nil {
 		return fileMemory{}, fmt.Errorf("%w: %w", errNotOurs, err)
 	}
+	slices.SortStableFunc(file.Progs, func(a, b *elf.Prog) int { return cmp.Compare(a.Paddr, b.Paddr) })
 	var extents []physmem.FileExtent
-	var where physmem.Ranges
+	var list []physmem.Range
+	end := physmem.Address(0)
 	for _, s := range file.Progs {
 		r, ok := physmem.NewRange(physmem.Address(s.Paddr), s.Filesz)
-		if s.Type != elf.PT_LOAD || !ok || r.IsEmpty() || where.Overlaps(r) {
+		if s.Type != elf.PT_LOAD || !ok || r.IsEmpty() || r.Start < end {
 			continue
 		}
-		extents = append(extents, physmem.FileExtent{Range: r, Offset: int64(s.Off)})
-		where = where.Union(physmem.Ranges{r})
+		end = r.End
+		extents, list = append(extents, physmem.FileExtent{Range: r, Offset: int64(s.Off)}), append(list, r)
 	}
 	memory, err := physmem.NewFile(in, extents...)
 	if err != nil {
 		return fileMemory{}, fmt.Errorf("%w: %w", errNotOurs, err)
 	}
-	return fileMemory{File: memory, where: where}, nil
+	return fileMemory{File: memory, where: physmem.NewRanges(list...)}, nil
 }
 
 // addMemory adds the facts of every block in a memory.
@@ -95,6 +100,10 @@ func (f *inspection) addMemory(in input, memory fileMemory) error {
 	}
 	rescue := false
 	for _, address := range reserve.Search(memory, memory.where) {
+		if len(f.Reservations) == maxFound {
+			f.Omitted++
+			continue
+		}
 		fact, err := gatherReservation(found{address, memory})
 		if err != nil {
 			return err
@@ -103,7 +112,7 @@ func (f *inspection) addMemory(in input, memory fileMemory) error {
 		if memory.raw {
 			fact.FileOffset = int64(address)
 		}
-		f.add(fact)
+		f.Reservations = append(f.Reservations, fact)
 		rescue = rescue || fact.Role == handoff.RoleRescue.String()
 	}
 	if memory.raw && !rescue {
@@ -113,14 +122,6 @@ func (f *inspection) addMemory(in input, memory fileMemory) error {
 		return errNotOurs
 	}
 	return nil
-}
-
-func (f *inspection) add(fact reservationFact) {
-	if len(f.Reservations) == maxFound {
-		f.Omitted++
-		return
-	}
-	f.Reservations = append(f.Reservations, fact)
 }
 
 // addMoved looks in a raw file for blocks that lie at another offset than their
@@ -133,6 +134,9 @@ func (f *inspection) addMoved(in input, where physmem.Ranges) {
 		for at := r.Start; at < r.End; at += handoff.PageSize {
 			if n, _ := in.ReadAt(start[:], int64(at)); n < len(start) || binary.LittleEndian.Uint64(start[:]) != handoff.Magic {
 				continue
+			}
+			if len(f.Reservations) == maxFound {
+				return
 			}
 			f.addMovedAt(in, int64(at))
 		}
@@ -174,5 +178,5 @@ func (f *inspection) addMovedAt(in input, offset int64) {
 			f.Kind = kindBlock
 		}
 	}
-	f.add(fact)
+	f.Reservations = append(f.Reservations, fact)
 }
