@@ -44,6 +44,31 @@ func TestBusErrors(t *testing.T) {
 	require.Equal(t, machine.PoweredOff, stops.Write(false, 0xfeb00000, []byte{1}).Reason)
 }
 
+// poller is a device that has a few things to do.
+type poller struct {
+	failing
+	left *int
+}
+
+func (p poller) Poll() error {
+	if *p.left == 0 {
+		return nil
+	}
+	*p.left--
+	return p.err
+}
+
+func TestBusPoll(t *testing.T) {
+	t.Parallel()
+	left := 2
+	stop := &machine.StopError{Exit: machine.Exit{Reason: machine.PoweredOff}}
+	bus := machine.NewBus(failing{}, poller{failing{err: stop}, &left})
+	for range 2 {
+		require.Equal(t, machine.PoweredOff, bus.Poll().Reason)
+	}
+	require.Nil(t, bus.Poll())
+}
+
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	w := machine.Window{Port: true, Base: 0x3f8, Size: 8}

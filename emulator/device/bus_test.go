@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -32,13 +33,16 @@ type disk struct {
 	err   error // of every access, if not nil
 }
 
-func newDisk(size int) *disk {
-	d := &disk{data: make([]byte, size)}
-	for i := range d.data {
-		d.data[i] = byte(i>>9) ^ byte(i)
+// contents are those of a new disk: they differ from sector to sector.
+var contents = func() []byte {
+	p := make([]byte, 1<<20)
+	for i := range p {
+		p[i] = byte(i>>9) ^ byte(i)
 	}
-	return d
-}
+	return p
+}()
+
+func newDisk(size int) *disk { return &disk{data: slices.Clone(contents[:size])} }
 
 func (d *disk) ReadAt(p []byte, offset int64) (int, error) {
 	d.mu.Lock()

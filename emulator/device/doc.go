@@ -25,11 +25,13 @@
 //
 // Nothing that a guest does is an error or makes a model panic. What a driver
 // must not do with a queue (VIRTIO 1.2, 2.7) - descriptors that loop, lie
-// outside of the table or of memory, have no room for a request - ends in
-// the status bit DEVICE_NEEDS_RESET, and [Block.Problem] says why. Work is
-// bounded: a notification handles as many requests as the queue has
-// descriptors, a request moves at most [MaxTransfer] bytes. Accesses that the
-// specification does not allow (width, place) are ignored, and read as zeros.
+// outside of the table or of memory, have no room for a request, or DMA by a
+// PCI function that is no bus master - ends in the status bit
+// DEVICE_NEEDS_RESET, and [Block.Problem] says why. A write whose memory ends
+// in the middle has stored what came before. Work is bounded: a notification
+// handles as many requests as the queue has descriptors, a request moves at most
+// [MaxTransfer] bytes. Accesses that the specification does not allow (width,
+// place) are ignored, and read as zeros.
 //
 // # Faults
 //
