@@ -14,7 +14,6 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
-	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
@@ -82,13 +81,12 @@ func panicFacts(r *reserve.Reservation) error {
 		}
 	}
 	for _, registers := range area.Registers {
-		var state amd64.CPUState
-		if err := state.UnmarshalBinary(registers.State); err != nil {
+		text, general, err := describe(registers.State, area)
+		if err != nil {
 			return err
 		}
-		fact("registers", fmt.Sprintf("cpu=%d rip=%#x rsp=%#x fs=%#x cr3=%#x vector=%d", registers.CPU, state.RIP, state.RSP, state.FSBase, area.Root, area.Vector))
-		fact(fmt.Sprintf("general%d", registers.CPU), fmt.Sprintf("%x", []uint64{state.RAX, state.RCX, state.RDX, state.RBX, state.RSP, state.RBP,
-			state.RSI, state.RDI, state.R8, state.R9, state.R10, state.R11, state.R12, state.R13, state.R14, state.R15}))
+		fact("registers", fmt.Sprintf("cpu=%d %s", registers.CPU, text))
+		fact(fmt.Sprintf("general%d", registers.CPU), fmt.Sprintf("%x", general))
 	}
 	return nil
 }
