@@ -37,8 +37,8 @@ func Example() {
 	p := make([]byte, 4)
 	bus.Read(true, pci.PortData, p)
 	fmt.Printf("%04x:%04x\n", binary.LittleEndian.Uint16(p), binary.LittleEndian.Uint16(p[2:]))
-	fmt.Printf("%+v\n", disk.Counters().Requests)
+	fmt.Println(disk.Counters().Requests, "requests")
 	// Output:
 	// 1af4:1001
-	// 0
+	// 0 requests
 }

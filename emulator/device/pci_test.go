@@ -41,8 +41,8 @@ func TestScan(t *testing.T) {
 	host, err := pci.Open(c.ecam(), 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 0x0600, host.Class())
-	require.EqualValues(t, ecamBase|1, host.Configuration.Read64(0x60), "PCIEXBAR")
-	require.EqualValues(t, 0xffffffff, host.Configuration.Read32(0x100), "no extended capabilities")
+	require.EqualValues(t, uint64(ecamBase|1), host.Configuration.Read64(0x60), "PCIEXBAR")
+	require.EqualValues(t, uint32(0xffffffff), host.Configuration.Read32(0x100), "no extended capabilities")
 }
 
 func TestIdentity(t *testing.T) {
@@ -171,7 +171,7 @@ func TestMSIX(t *testing.T) {
 	table.Write64(16, 0xfee0_1003)
 	table.Write32(24, 0x41)
 	table.Write32(28, 0)
-	require.EqualValues(t, 0xfee0_1000, table.Read64(16))
+	require.EqualValues(t, uint64(0xfee0_1000), table.Read64(16))
 	require.EqualValues(t, 0x41, table.Read32(24))
 	require.EqualValues(t, 0, table.Read32(28))
 	require.EqualValues(t, 0, table.Read64(0x800), "nothing is pending")
@@ -225,7 +225,7 @@ func TestConfigurationPorts(t *testing.T) {
 	t.Parallel()
 	c := newComputer(t, device.PCIModern)
 	address, data := c.ports(pci.PortAddress), c.ports(pci.PortData)
-	require.EqualValues(t, 0xffffffff, data.Read32(0), "nothing is chosen")
+	require.EqualValues(t, uint32(0xffffffff), data.Read32(0), "nothing is chosen")
 	address.Write32(0, pci.PortAddressEnable|1<<11)
 	require.EqualValues(t, uint32(pci.PortAddressEnable|1<<11), address.Read32(0))
 	require.EqualValues(t, virtio.VendorID, data.Read16(0))
@@ -243,7 +243,7 @@ func TestConfigurationPorts(t *testing.T) {
 	require.Equal(t, []machine.Exit{{Reason: machine.Reset}}, c.stops, "port 0xcf9")
 
 	address.Write32(0, 1<<11) // not enabled
-	require.EqualValues(t, 0xffffffff, data.Read32(0))
+	require.EqualValues(t, uint32(0xffffffff), data.Read32(0))
 	data.Write32(0, 0)
 	address.Write32(0, pci.PortAddressEnable|5<<11)
 	data.Write32(0, 0)
@@ -258,7 +258,7 @@ func TestWithoutPorts(t *testing.T) {
 	c := newComputer(t, device.PCILegacy, withECAM, func(b *device.Board) {
 		b.HostBridge.WithoutPorts, b.HostBridge.PortWindow = true, windowBase
 	})
-	require.EqualValues(t, 0xffffffff, c.ports(pci.PortAddress).Read32(0))
+	require.EqualValues(t, uint32(0xffffffff), c.ports(pci.PortAddress).Read32(0))
 	f, err := pci.Open(c.ecam(), pci.NewAddress(0, 0, 1, 0))
 	require.NoError(t, err)
 	w := c.memory(windowBase + 0xc000)

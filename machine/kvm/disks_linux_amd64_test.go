@@ -1,10 +1,15 @@
 package kvm_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
@@ -30,6 +35,73 @@ func TestDisks(t *testing.T) {
 			options := kvm.Options{Disks: device.Options{Attachment: test.attachment}}
 			machinetest.Disks(t, machinetest.Runner{New: options.New, Architecture: machine.AMD64, DiskArguments: test.arguments})
 		})
+	}
+}
+
+// faulty is a machine with the guest that inverts a disk, which has faults.
+func faulty(t *testing.T, f device.Faults, controller bool) (machine.Machine, *memoryDisk, *bytes.Buffer) {
+	t.Helper()
+	d, serial := &memoryDisk{}, &bytes.Buffer{}
+	options := kvm.Options{Disks: device.Options{Faults: func(int) device.Faults { return f }}}
+	m, err := options.New(machine.Config{
+		Boot: machine.Boot{Image: machinetest.DisksGuest(t)}, Serial: serial, InterruptController: controller,
+		Disks: []machine.Disk{{Name: "faulty", Size: int64(len(d)), Storage: d}},
+	})
+	if errors.Is(err, machine.ErrUnavailable) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m, d, serial
+}
+
+var inverted = memoryDisk(bytes.Repeat([]byte{0xff}, len(memoryDisk{})))
+
+// TestDiskStops: a machine that its disk stops after a write goes on.
+func TestDiskStops(t *testing.T) {
+	t.Parallel()
+	m, d, serial := faulty(t, device.Faults{Stop: device.Always}, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	stops := uint64(0)
+	for {
+		exit, err := m.Run(ctx)
+		require.NoError(t, err)
+		if exit.Reason == machine.DebugExit {
+			break
+		}
+		require.Equal(t, machine.PoweredOff, exit.Reason, "%v\n%s", exit, serial)
+		stops++
+		require.Equal(t, stops, device.Blocks(m)[0].Counters().Requests)
+	}
+	require.GreaterOrEqual(t, stops, uint64(4), "name, read, write, flush")
+	require.Equal(t, inverted, *d)
+}
+
+// TestDiskFails: the guest hears of it.
+func TestDiskFails(t *testing.T) {
+	t.Parallel()
+	m, d, serial := faulty(t, device.Faults{Fail: device.AtWrite(0)}, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	run(t, ctx, m, machine.Reset) // what package kernel does when a program fails
+	require.Contains(t, serial.String(), "FAILED: ")
+	require.Contains(t, serial.String(), virtio.ErrIO.Error())
+	require.Equal(t, memoryDisk{}, *d)
+}
+
+// TestDiskStorm: an interrupt that is asserted for ever stops no driver that
+// polls.
+func TestDiskStorm(t *testing.T) {
+	t.Parallel()
+	for _, controller := range []bool{false, true} {
+		m, d, serial := faulty(t, device.Faults{Storm: device.Always}, controller)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		exit := run(t, ctx, m, machine.DebugExit)
+		require.Zero(t, exit.Code, "%s", serial)
+		require.Equal(t, inverted, *d)
+		require.Greater(t, device.Blocks(m)[0].Counters().Interrupts, uint64(4))
 	}
 }
 

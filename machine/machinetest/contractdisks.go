@@ -44,6 +44,19 @@ var disksImage = sync.OnceValues(func() ([]byte, error) {
 // diskSizes are those of the disks in testDisks; the last one is read-only.
 var diskSizes = []int64{1 << 20, 300 << 10, 64 << 10}
 
+// DisksGuest is a boot image for amd64 that inverts the contents of every disk
+// that can be written and ends with debug exit 0. Its command line is as
+// Runner.DiskArguments.
+func DisksGuest(t testing.TB) []byte {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the guest is built with the go command, which is not in PATH")
+	}
+	image, err := disksImage()
+	require.NoError(t, err)
+	return image
+}
+
 // Disks is the row of Run about disks alone, for a runner that can attach them
 // in more than one way.
 func Disks(t *testing.T, r Runner) {
@@ -55,13 +68,8 @@ func Disks(t *testing.T, r Runner) {
 // testDisks boots a Go program that inverts the contents of disks. Runners of
 // virtual machines take storage that is a file; nobody may need more.
 func testDisks(t *testing.T, c contract) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("the guest is built with the go command, which is not in PATH")
-	}
-	image, err := disksImage()
-	require.NoError(t, err)
 	var serial bytes.Buffer
-	config := machine.Config{Serial: &serial, Boot: machine.Boot{Image: image, CommandLine: c.DiskArguments}}
+	config := machine.Config{Serial: &serial, Boot: machine.Boot{Image: DisksGuest(t), CommandLine: c.DiskArguments}}
 	var want [][]byte
 	for i, size := range diskSizes {
 		p := bytes.Repeat(fmt.Appendf(nil, "disk %d ", i), int(size))[:size]
