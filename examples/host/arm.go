@@ -23,21 +23,30 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if len(boot.Modules) == 0 {
 		return nil, errors.New("there is no boot module with a rescue program")
 	}
-	memory, err := kernel.Memory()
+	module := boot.Modules[0].Range
+	program, err := image(module)
 	if err != nil {
-		return nil, fmt.Errorf("the rescue program's module: %w", err)
+		return nil, err
 	}
 	place, err := place(environment)
 	if err != nil {
 		return nil, err
 	}
-	module := boot.Modules[0].Range
+	disks, err := targets()
+	if err != nil {
+		return nil, fmt.Errorf("look for disks: %w", err)
+	}
+	var platform rescue.Platform = kernel.Platform{}
+	if lookup(environment, "fill", "") != "" {
+		platform = allPages{}
+	}
 	return rescue.Arm(rescue.Config{
-		Platform:    kernel.Platform{},
-		Image:       physmem.NewExtentReader(memory, []physmem.Range{module}),
+		Platform:    platform,
+		Image:       program,
 		ImageRange:  module.AlignOutward(handoff.PageSize),
 		Environment: environment,
 		Place:       place,
+		Targets:     disks,
 		NMI:         true,
 	})
 }

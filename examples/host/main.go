@@ -7,11 +7,13 @@
 //	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, none
 //	after=DURATION     how long to work before; 10ms
 //	reserve.size=N     of the reservation; reserve.limit=ADDRESS, reserve.lowest=1 where it may be
+//	fill=1             dump all RAM, not only the pages in use
 //	debug.rescue.X=V   the rescue program's variable X
 //
-// The first boot module is the rescue program. Build and boot it with
+// The first boot module is the rescue program. A dump goes to the disks that
+// `dumper prepare` has labelled. Build and boot it with
 //
-//	go run ./cmd/rescue boot ./examples/host
+//	go run ./cmd/rescue boot --rescue ./cmd/rescue-kernel --append panic=nil ./examples/host
 package main
 
 import (
