@@ -70,7 +70,7 @@ func TestLyingUsedRing(t *testing.T) {
 		"beyond the queue":           func(m *model) { m.lie = func(_, n uint32) [2]uint32 { return [2]uint32{uint32(m.entries) * 3, n} } },
 		"a huge number":              func(m *model) { m.lie = func(_, n uint32) [2]uint32 { return [2]uint32{0xffff_ffff, n} } },
 		"the middle of a request":    func(m *model) { m.lie = func(id, n uint32) [2]uint32 { return [2]uint32{id + 1, n} } },
-		"a request that is not sent": func(m *model) { m.lie = func(id, n uint32) [2]uint32 { return [2]uint32{id + 3, n} } },
+		"a request that is not sent": func(m *model) { m.lie = func(id, n uint32) [2]uint32 { return [2]uint32{id + 6, n} } },
 		"one request twice":          func(m *model) { m.lie = func(_, n uint32) [2]uint32 { return [2]uint32{0, n} } },
 		"too long":                   func(m *model) { m.lie = func(id, _ uint32) [2]uint32 { return [2]uint32{id, 16 + 512 + 2} } },
 		"much too long":              func(m *model) { m.lie = func(id, _ uint32) [2]uint32 { return [2]uint32{id, 0xffff_ffff} } },

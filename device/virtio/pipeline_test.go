@@ -46,7 +46,11 @@ func TestPipelineKeepsOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, p.Drain())
-	require.Equal(t, []int64{9216, 8704, 8192, 0, 10240, 9728, 512}, m.writes)
+	require.Len(t, m.writes, 7)
+	require.ElementsMatch(t, []int64{9216, 8704, 8192}, m.writes[:3])
+	require.EqualValues(t, 0, m.writes[3])
+	require.ElementsMatch(t, []int64{10240, 9728}, m.writes[4:6])
+	require.EqualValues(t, 512, m.writes[6])
 }
 
 // TestPipelineCopiesMemoryForDMA checks that data in the driver's memory may
