@@ -18,6 +18,7 @@ var house = [][]string{
 	{"drill", "rescuetest"},
 	{"machine/kvm", "machine/qemu", "machine/emulated"},
 	{"machine/machinetest"},
+	{"emulator/amd64"},
 	{"emulator", "bootimage", "imagebuild"},
 	{"emulator/device"},
 	{"machine"},
