@@ -11,6 +11,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
 // The driver of device/virtio and the model are written apart from the same
@@ -55,6 +56,61 @@ func TestDriver(t *testing.T) {
 		require.NoError(t, b.Close())
 		require.Empty(t, c.stops)
 	})
+}
+
+// TestModernRegisters: a queue that is on stays as it is, and what is not there
+// reads as zeros.
+func TestModernRegisters(t *testing.T) {
+	t.Parallel()
+	c := newComputer(t, device.PCIModern)
+	w := c.memory(0xfe004000)
+	w.Write16(virtio.CommonQueueSize, 64)
+	w.Write64(virtio.CommonQueueDescriptors, ramBase)
+	w.Write32(virtio.CommonQueueUsed, ramBase+0x1000)
+	w.Write32(virtio.CommonQueueUsed+4, 1)
+	w.Write16(virtio.CommonQueueEnable, 0)
+	require.Zero(t, w.Read16(virtio.CommonQueueEnable))
+	w.Write16(virtio.CommonQueueEnable, 1)
+	w.Write16(virtio.CommonQueueEnable, 1)
+	w.Write16(virtio.CommonQueueSize, 32)
+	w.Write64(virtio.CommonQueueDescriptors, 0)
+	w.Write16(virtio.CommonQueueVector, 1)
+	require.EqualValues(t, 64, w.Read16(virtio.CommonQueueSize))
+	require.EqualValues(t, ramBase, w.Read64(virtio.CommonQueueDescriptors))
+	require.EqualValues(t, uint64(1<<32|ramBase+0x1000), w.Read64(virtio.CommonQueueUsed))
+	require.EqualValues(t, 1, w.Read16(virtio.CommonQueueEnable))
+	require.EqualValues(t, 1, w.Read16(virtio.CommonQueueVector))
+	require.Zero(t, w.Read16(virtio.CommonQueueNotifyOffset))
+	w.Write16(virtio.CommonQueueSelect, 1)
+	w.Write16(virtio.CommonQueueSize, 8)
+	require.Zero(t, w.Read16(virtio.CommonQueueSize))
+	w.Write64(0x2000, 0)
+	require.EqualValues(t, 2048, w.Read64(0x2000), "the configuration cannot be written")
+	require.Zero(t, w.Read32(0x3000), "notifications are not read")
+	require.Zero(t, w.Read32(0x0800))
+	w.Write32(0x3000, 0)
+	w.Write32(0x3004, 0) // no queue's
+	require.EqualValues(t, 1, c.blocks[0].Counters().Kicks)
+}
+
+// TestSparseMemory: memory that cannot be lent as a whole is copied.
+func TestSparseMemory(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	sparse := physmem.NewSparse(physmem.Ranges{{Start: ramBase, End: ramBase + ramSize}})
+	b, err := device.NewBlock(device.BlockConfig{Disk: r.board.Disks[0], Memory: sparse})
+	require.NoError(t, err)
+	r.blocks[0], r.bus = b, machine.NewBus(b.MMIO(r.board.MMIO, 2))
+	r.start(virtio.FeatureVersion1)
+	p := pattern(128<<10, 5)
+	copy(r.at(rigData), p)
+	r.request(0, virtio.BlockTypeWrite, 8, uint32(len(p)))
+	r.offer(0)
+	_, err = sparse.WritePhysical(r.ram, ramBase)
+	require.NoError(t, err)
+	r.kick()
+	require.NoError(t, b.Problem())
+	require.Equal(t, p, r.disks[0].data[8*512:][:len(p)])
 }
 
 func TestDriverReadOnly(t *testing.T) {

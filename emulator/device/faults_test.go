@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed64aab995/rescuekernel/device/pci"
 	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
@@ -265,6 +266,35 @@ func TestInterruptOnPCI(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, l.levels)
 	}
+}
+
+// TestInterruptPin: both interfaces assert the pin until the interrupt status is
+// read.
+func TestInterruptPin(t *testing.T) {
+	t.Parallel()
+	var l line
+	c := newComputer(t, device.PCITransitional, l.changes)
+	old, modern := c.ports(0xc000), c.memory(0xfe004000)
+	old.Write32(virtio.LegacyQueueAddress, ramBase>>12)
+	require.EqualValues(t, ramBase>>12, old.Read32(virtio.LegacyQueueAddress))
+	old.Write8(virtio.LegacyStatus, virtio.StatusDriverOK)
+	old.Write16(virtio.LegacyQueueNotify, 0) // it may not reach memory: that is signalled
+	require.Equal(t, []bool{true}, l.levels)
+	require.EqualValues(t, 2, old.Read8(virtio.LegacyISR))
+	require.Zero(t, old.Read8(virtio.LegacyISR))
+	require.Equal(t, []bool{true, false}, l.levels)
+
+	modern.Write8(virtio.CommonStatus, 0)
+	modern.Write16(virtio.CommonQueueSize, 3)
+	modern.Write16(virtio.CommonQueueEnable, 1)
+	f := c.function(0)
+	f.Enable(pci.CommandInterruptDisable)
+	require.Equal(t, []bool{true, false, true, false}, l.levels)
+	f.Disable(pci.CommandInterruptDisable)
+	modern.Write8(0x1000, 0xff)
+	require.EqualValues(t, 2, modern.Read8(0x1000))
+	require.Zero(t, modern.Read8(0x1000))
+	require.Equal(t, []bool{true, false, true, false, true, false}, l.levels)
 }
 
 // TestStorm: the interrupt never goes away.

@@ -1,8 +1,6 @@
 package device
 
 import (
-	"fmt"
-
 	"github.com/seed64aab995/rescuekernel/device/pci"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
@@ -12,7 +10,6 @@ const (
 	registerSubsystemVendor = 0x2c // u16
 	registerInterruptPin    = 0x3d // u8: 1 is INTA#
 	firstCapability         = 0x40
-	statusOffset            = pci.RegisterStatus
 )
 
 // commandWritable are the bits of the command register that functions here
@@ -99,7 +96,7 @@ func (f *Function) addCapability(id byte, capability []byte) uint64 {
 	f.data[at], f.data[at+1] = id, 0
 	if f.last == 0 {
 		f.data[pci.RegisterCapabilities] = at
-		f.data[statusOffset] |= pci.StatusCapabilities
+		f.data[pci.RegisterStatus] |= pci.StatusCapabilities
 	} else {
 		f.data[f.last+1] = at
 	}
@@ -184,9 +181,4 @@ func (d barDevice) Poll() error {
 		return nil
 	}
 	return d.function.poll()
-}
-
-// String says which BAR it is, for messages.
-func (d barDevice) String() string {
-	return fmt.Sprintf("BAR %d of %04x:%04x", d.index, d.function.get(pci.RegisterVendorID, 2), d.function.get(pci.RegisterDeviceID, 2))
 }
