@@ -323,3 +323,35 @@ func TestStockFrames(t *testing.T) {
 	require.True(t, r.Complete())
 	same(t, content, readAll(t, r))
 }
+
+// A frame that an older stream left, and whose record was written over, is not
+// taken for one of the stream that is asked for; one whose own record is
+// damaged is, where the next record vouches for it.
+func TestFrameWithoutRecordOnADisk(t *testing.T) {
+	t.Parallel()
+	frames := func(stream uint32, fill byte) []byte {
+		var b bytes.Buffer
+		w, err := NewWriter(&b, WriterOptions{FrameSize: 4096, Stream: stream})
+		require.NoError(t, err)
+		_, err = w.Write(bytes.Repeat([]byte{fill, 1, 2, 3}, 4*1024))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		return b.Bytes()
+	}
+	disk, newer := frames(1, 'o'), frames(2, 'n')
+	stream := uint32(2)
+	open := func(b []byte) *Reader {
+		r, err := NewReader(bytes.NewReader(b), int64(len(b)), ReaderOptions{Stream: &stream})
+		require.NoError(t, err)
+		return r
+	}
+	first := open(newer).Frame(1).Offset - RecordSize
+	copy(disk, newer[:first])
+	clear(disk[first:][:20]) // the sector was padded
+	require.Equal(t, int64(4096), open(disk).Size())
+
+	newer[first+20] ^= 1
+	r := open(newer[:len(newer)-20])
+	require.Equal(t, int64(4*4096), r.Size())
+	require.NotEmpty(t, r.Damage())
+}

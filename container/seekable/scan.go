@@ -174,11 +174,26 @@ func (c *scanner) frame(head []byte, at int64, lostRecord bool) error {
 		}
 		return fmt.Errorf("%w: frame at %#x of %d bytes, content size %d (0: not told)", ErrNotSeekable, at, end-at, h.contentSize)
 	}
+	if s.o.Stream != nil && !c.continued(end, s.content+h.contentSize) {
+		c.resync() // on a disk it may be an older stream's, whose record was written over
+		return nil
+	}
 	if h.contentSize > 0 {
 		s.add(frame{at, s.content, uint32(end - at), uint32(h.contentSize), false})
 	}
 	c.pos = end
 	return nil
+}
+
+// continued reports whether there is a record at file offset at that goes on
+// with the content at start: what lies before it is then of its stream.
+func (c *scanner) continued(at, start int64) bool {
+	var b [RecordSize]byte
+	if c.s.readAt(b[:], at) != nil {
+		return false
+	}
+	r, ok := parseRecord(b[:])
+	return ok && c.belongs(&r) && int64(r.contentOffset) == start
 }
 
 // frameEnd walks over the blocks from off and gives the offset behind the last.
