@@ -30,11 +30,13 @@ type runner struct {
 	name    string
 	create  func(machine.Config) (machine.Machine, error)
 	timeout time.Duration
+
+	architecture machine.Architecture
 }
 
 var runners = []runner{
-	{"kvm", kvm.New, 30 * time.Second},
-	{"qemu", qemu.New, 2 * time.Minute},
+	{"kvm", kvm.New, 30 * time.Second, machine.AMD64},
+	{"qemu", qemu.New, 2 * time.Minute, machine.AMD64},
 }
 
 // console collects what guests write, line by line.
@@ -77,9 +79,9 @@ func startOn(t testing.TB, r runner, config machine.Config, command string, resc
 	t.Helper()
 	h := &handOff{t: t, runner: r, console: &console{}}
 	if config.Boot.Image == nil {
-		config.Boot.Image = hostImage(t)
+		config.Boot.Image = hostImage(t, r.architecture)
 	}
-	config.Boot.CommandLine, config.Boot.Modules = command, []machine.Module{{Data: rescue.image(t)}}
+	config.Boot.CommandLine, config.Boot.Modules = command, []machine.Module{{Data: rescue.imageFor(t, r.architecture)}}
 	config.Serial = serial(h.console)
 	m, err := r.create(config)
 	if errors.Is(err, machine.ErrUnavailable) {

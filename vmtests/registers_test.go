@@ -14,21 +14,28 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
-// stopper stops a machine when its guest has written a text: it is called while
-// the guest waits for its console.
+// stopper stops a machine when its guest has written a text: under KVM at that
+// very instruction, by its error; in QEMU, whose guest runs on meanwhile, by the
+// run's context.
 type stopper struct {
 	io.Writer
 	text string
+	at   bool
 	seen bytes.Buffer
 	stop context.CancelFunc
 }
 
 func (s *stopper) Write(p []byte) (int, error) {
 	s.seen.Write(p)
-	if bytes.Contains(s.seen.Bytes(), []byte(s.text)) {
+	n, err := s.Writer.Write(p)
+	if err == nil && s.text != "" && bytes.Contains(s.seen.Bytes(), []byte(s.text)) {
+		s.text = ""
+		if s.at {
+			return n, &machine.StopError{Exit: machine.Exit{Reason: machine.Canceled}}
+		}
 		s.stop()
 	}
-	return s.Writer.Write(p)
+	return n, err
 }
 
 // stopAt boots a host and stops it when it has written text.
@@ -36,7 +43,7 @@ func stopAt(t testing.TB, r runner, config machine.Config, command, text string,
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s := &stopper{text: text, stop: cancel}
+	s := &stopper{text: text, at: r.name == "kvm", stop: cancel}
 	h := startOn(t, r, config, command, rescue, func(c *console) io.Writer {
 		s.Writer = c
 		return s
