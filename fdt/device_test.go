@@ -187,3 +187,35 @@ func TestPCIHosts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []fdt.PCIHost{{Node: n, ECAM: want.ECAM, LastBus: 15}}, hosts)
 }
+
+// TestGICv2 is also of a node that firmware left half done.
+func TestGICv2(t *testing.T) {
+	t.Parallel()
+	tree := fdt.New()
+	n, err := tree.Root().AddNode("intc@8000000")
+	require.NoError(t, err)
+	require.NoError(t, n.SetStrings("compatible", "arm,cortex-a15-gic"))
+	_, err = tree.InterruptControllers()
+	require.ErrorIs(t, err, fdt.ErrMissing)
+	require.NoError(t, n.SetCells("reg", 0, 0x8000000, 0x10000))
+	_, err = tree.InterruptControllers()
+	require.ErrorIs(t, err, fdt.ErrValue, "no CPU interface")
+	require.NoError(t, n.SetCells("reg", 0, 0x8000000, 0x10000, 0, 0x8010000, 0x2000, 0, 0x8030000, 0x1000))
+	require.NoError(t, n.Set("ranges", nil))
+	for i, status := range []string{"okay", "disabled"} {
+		frame, err := n.AddNode([]string{"v2m@0", "v2m@1"}[i])
+		require.NoError(t, err)
+		require.NoError(t, frame.SetStrings("compatible", "arm,gic-v2m-frame"))
+		require.NoError(t, frame.SetStrings("status", status))
+		require.NoError(t, frame.SetReg(span(0x8020000+physmem.Address(i)*0x1000, 0x1000)))
+	}
+	list, err := tree.InterruptControllers()
+	require.NoError(t, err)
+	require.Equal(t, []fdt.InterruptController{{
+		Node: n, Version: 2, Distributor: span(0x8000000, 0x10000), CPUInterface: span(0x8010000, 0x2000),
+		MSIFrames: []physmem.Range{span(0x8020000, 0x1000)},
+	}}, list)
+	lookup(t, tree, "/intc/v2m@0").Delete("reg")
+	_, err = tree.InterruptControllers()
+	require.ErrorIs(t, err, fdt.ErrMissing)
+}
