@@ -143,10 +143,28 @@ func debugger(t *testing.T, name string, arguments ...string) string {
 		t.Skip(name + " is not installed")
 	}
 	command := exec.Command(path, arguments...)
-	command.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir())
+	command.Env = append(os.Environ(), debuggerHome(t)...)
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
+}
+
+// debuggerHome is the environment of a debugger that keeps out of the user's
+// files. Go's telemetry is off in it: Delve and the go command that it runs
+// would start a process of their own for it, which outlives them and writes
+// into the directory while the test removes it.
+func debuggerHome(t *testing.T) []string {
+	t.Helper()
+	home := t.TempDir()
+	configuration := filepath.Join(home, "configuration")
+	for _, directory := range []string{ // what os.UserConfigDir gives: Unix, macOS, Windows
+		configuration, filepath.Join(home, "Library", "Application Support"), filepath.Join(home, "AppData"),
+	} {
+		telemetry := filepath.Join(directory, "go", "telemetry")
+		require.NoError(t, os.MkdirAll(telemetry, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off"), 0o600))
+	}
+	return []string{"HOME=" + home, "XDG_CONFIG_HOME=" + configuration, "AppData=" + filepath.Join(home, "AppData")}
 }
 
 func requireNoComplaint(t *testing.T, out string) {
