@@ -33,6 +33,7 @@ const (
 	PL011FlagBusy         = 1 << 3 // the last bit has not left
 	PL011FlagReceiveEmpty = 1 << 4
 	PL011FlagTransmitFull = 1 << 5
+	PL011FlagTransmitNone = 1 << 7 // the FIFO is empty
 	PL011LineFIFOs        = 1 << 4
 	PL011Line8Bits        = 3 << 5
 	PL011ControlEnable    = 1 << 0
@@ -45,6 +46,7 @@ const (
 type PL011 struct {
 	registers device.Registers
 	poller    poller
+	burst     int // bytes that it takes at once when the FIFO is empty
 }
 
 var _ Port = (*PL011)(nil)
@@ -53,7 +55,7 @@ var _ Port = (*PL011)(nil)
 // line and speed.
 func NewPL011(r device.Registers, o Options) (*PL011, error) {
 	o = o.complete(ClockPL011)
-	u := &PL011{registers: r, poller: poller{o.Now, o.Timeout}}
+	u := &PL011{registers: r, poller: poller{o.Now, o.Timeout}, burst: 1}
 	r.Write32(PL011InterruptMask, 0)
 	r.Write32(PL011InterruptClear, pl011InterruptsAll)
 	r.Write32(PL011DMAControl, 0)
@@ -71,19 +73,34 @@ func NewPL011(r device.Registers, o Options) (*PL011, error) {
 		// Writing the line control takes the divisors over (3.3.7).
 		r.Write32(PL011LineControl, PL011Line8Bits|PL011LineFIFOs)
 	}
+	if r.Read32(PL011LineControl)&PL011LineFIFOs != 0 {
+		u.burst = fifoSize // at least; 32 since revision 1.5
+	}
 	r.Write32(PL011Control, PL011ControlEnable|PL011ControlTransmit|PL011ControlReceive)
 	return u, nil
 }
 
 func (u *PL011) flag(f uint32) bool { return u.registers.Read32(PL011Flags)&f != 0 }
 
-// Write sends p.
+// Write sends p. The flags are read once for what an empty FIFO takes.
 func (u *PL011) Write(p []byte) (n int, err error) {
-	for ; n < len(p); n++ {
-		if err := u.poller.until(u.poller.timeout, func() bool { return !u.flag(PL011FlagTransmitFull) }); err != nil {
+	var flags uint32
+	room := func() bool {
+		flags = u.registers.Read32(PL011Flags)
+		return flags&PL011FlagTransmitFull == 0
+	}
+	for n < len(p) {
+		if err := u.poller.until(u.poller.timeout, room); err != nil {
 			return n, fmt.Errorf("PL011: send: %w", err)
 		}
-		u.registers.Write32(PL011Data, uint32(p[n]))
+		burst := 1
+		if flags&PL011FlagTransmitNone != 0 {
+			burst = u.burst
+		}
+		for _, b := range p[n:min(n+burst, len(p))] {
+			u.registers.Write32(PL011Data, uint32(b))
+			n++
+		}
 	}
 	return n, nil
 }
