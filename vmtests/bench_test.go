@@ -3,6 +3,7 @@ package vmtests
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,4 +42,27 @@ func BenchmarkHandOff(b *testing.B) {
 func median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]
+}
+
+// BenchmarkDump tells the time from the panic to the first data block on the
+// disk, and to the end of the dump, of hosts that nobody stops on the way.
+func BenchmarkDump(b *testing.B) {
+	figures := map[string][]float64{}
+	for range b.N {
+		disk := newDisk(b, 96<<20)
+		config := machine.Config{Disks: []machine.Disk{{Name: "dump", Size: 96 << 20, Storage: disk}}}
+		h := start(b, runners[0], config, "panic=call", rescueProgram)
+		exit := h.finish()
+		report := reportLine.FindStringSubmatch(h.console.String())
+		require.NotNil(b, report, "%v\n%s", exit, h.console)
+		for _, field := range strings.Fields(report[1]) {
+			name, value, _ := strings.Cut(field, "=")
+			if n, err := strconv.ParseFloat(value, 64); err == nil && strings.HasSuffix(name, "_ns") {
+				figures[name] = append(figures[name], n)
+			}
+		}
+	}
+	for name, values := range figures {
+		b.ReportMetric(median(values)/1e6, strings.TrimSuffix(name, "_ns")+"-ms")
+	}
 }

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed64aab995/rescuekernel/drill"
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+)
+
+// drillOptions are the flags of drill.
+type drillOptions struct {
+	machine, arch, memory string
+	panic                 string
+	fill, json            bool
+	keep                  string
+	host, rescue          string
+	verbose               bool
+	timeout               time.Duration
+}
+
+func newDrill(p *program) *cobra.Command {
+	var o drillOptions
+	c := &cobra.Command{
+		Use:   "drill",
+		Short: "Panic a host in a VM, and prove that its dump is true",
+		Long: `Drill boots a host with a disk, lets it arm and panic, freezes it at the hand-off
+and copies all its memory. Then the rescue program writes its dump to the disk.
+Every page of the dump, and all memory outside of the reservation, is compared
+with the copy: the exit code is 0 only if all of it is the same.
+
+The host is examples/host and the rescue program cmd/rescue-kernel, built by the
+go command, unless --host and --rescue name images or packages.
+
+Without --keep the dump is thrown away.`,
+		Example: `  rescue drill
+  rescue drill --panic stack --memory 256M --keep dumps
+  rescue drill --machine qemu --fill --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return p.drill(c.Context(), o) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&o.machine, "machine", "kvm", "`machine`: kvm or qemu")
+	flags.StringVar(&o.arch, "arch", "amd64", "`architecture`: amd64")
+	flags.StringVar(&o.memory, "memory", "64M", "memory of the machine, `bytes` with K, M, G or T")
+	flags.StringVar(&o.panic, "panic", "nil", "`kind` of panic: "+strings.Join(drill.Kinds(), ", "))
+	flags.BoolVar(&o.fill, "fill", false, "dump all RAM, not only the pages in use")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object")
+	flags.StringVar(&o.keep, "keep", "", "keep the disk with the dump in this `directory`")
+	flags.StringVar(&o.host, "host", "", "the host, an image or a package")
+	flags.StringVar(&o.rescue, "rescue", "", "the rescue program, an image or a package")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show what the guests write")
+	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "longest `time` that a guest may take")
+	_ = c.RegisterFlagCompletionFunc("panic", cobra.FixedCompletions(drill.Kinds(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.MarkFlagDirname("keep")
+	return c
+}
+
+// drillConfig is what the flags ask for.
+func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config, error) {
+	config := drill.Config{Machine: o.machine, Panic: o.panic, Fill: o.fill, Timeout: o.timeout}
+	var ok bool
+	if config.Runner, ok = runners[o.machine]; !ok {
+		return config, usagef("--machine %s: want kvm or qemu", o.machine)
+	}
+	if o.arch != handoff.AMD64.String() {
+		return config, usagef("--arch %s: want amd64", o.arch)
+	}
+	if !slices.Contains(drill.Kinds(), o.panic) {
+		return config, usagef("--panic %s: want one of %s", o.panic, strings.Join(drill.Kinds(), ", "))
+	}
+	var err error
+	if config.Memory, err = parseSize(o.memory); err != nil || config.Memory == 0 || config.Memory%machine.PageSize != 0 {
+		return config, usagef("--memory %s: want whole pages of %d bytes", o.memory, machine.PageSize)
+	}
+	if o.host != "" {
+		if config.Host, err = p.rescueImage(ctx, o.host, nil); err != nil {
+			return config, err
+		}
+	}
+	if o.rescue != "" {
+		if config.Rescue, err = p.rescueImage(ctx, o.rescue, nil); err != nil {
+			return config, err
+		}
+	}
+	if o.verbose {
+		config.Console = p.errors
+	}
+	return config, nil
+}
+
+func (p *program) drill(ctx context.Context, o drillOptions) (err error) {
+	config, err := p.drillConfig(ctx, o)
+	if err != nil {
+		return err
+	}
+	directory := o.keep
+	if directory == "" {
+		if directory, err = os.MkdirTemp("", "rescue-drill"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
+	} else if err := os.MkdirAll(directory, 0o755); err != nil {
+		return err
+	}
+	config.Disk = filepath.Join(directory, "disk.img")
+	if !o.json {
+		config.Notify = p.showPhase
+	}
+	result, err := drill.Run(ctx, config)
+	if errors.Is(err, machine.ErrUnavailable) && o.machine == "kvm" {
+		return fmt.Errorf("%w; --machine qemu needs no KVM", err)
+	}
+	if o.json {
+		return errors.Join(p.json(result), err)
+	}
+	if err != nil {
+		return p.showFailure(err)
+	}
+	p.showDrill(result, o.keep)
+	return nil
+}
+
+// showPhase prints a phase as it is over.
+func (p *program) showPhase(phase drill.Phase) {
+	p.printf("%-18s %10v  %s\n", phase.Name, rounded(phase.Nanoseconds), phase.Detail)
+	_ = p.out.Flush() // what fails here fails again at the end
+}
+
+// rounded is a time with three or four digits.
+func rounded(nanoseconds int64) time.Duration {
+	d := time.Duration(nanoseconds)
+	switch {
+	case d > time.Second:
+		return d.Round(time.Millisecond)
+	case d > time.Millisecond:
+		return d.Round(time.Microsecond)
+	}
+	return d.Round(10 * time.Nanosecond)
+}
+
+// showFailure says at which phase a drill failed, and what the guests wrote.
+func (p *program) showFailure(err error) error {
+	var failed *drill.PhaseError
+	if errors.As(err, &failed) && failed.Console != "" {
+		p.warn("the guests wrote:")
+		for line := range strings.Lines(failed.Console) {
+			p.warn("  %s", strings.TrimRight(line, "\n"))
+		}
+	}
+	return fmt.Errorf("drill failed: %w", err)
+}
+
+// showDrill sums up a drill that held.
+func (p *program) showDrill(r *drill.Result, keep string) {
+	p.printf("\n%d pages dumped, %s in %s of zstd; %d compared with the host's memory, all equal; no other byte of it changed\n",
+		r.DumpPages, size(r.DumpBytes), size(r.CompressedBytes), r.VerifiedPages)
+	p.printf("panic to main %v, panic to the first block on disk %v; all in %v\n\n",
+		rounded(phaseSum(r, "capture registers", "runtime start")), rounded(r.PanicToFirstByte), rounded(r.Wall))
+	if r.PanicMessage != "" {
+		p.printf("panic: %s\n", r.PanicMessage)
+	}
+	p.printf("the end of the host's log:\n")
+	lines := strings.Split(strings.TrimRight(r.Log, "\n"), "\n")
+	for _, line := range lines[max(0, len(lines)-12):] {
+		p.printf("  %s\n", line)
+	}
+	if keep != "" {
+		p.printf("\nthe disk is %s; try: dumper info %s, dumper save --dir %s %s\n", r.Disk, r.Disk, keep, r.Disk)
+	} else {
+		p.printf("\n--keep DIR keeps the disk with the dump, for dumper info, save and the rest\n")
+	}
+}
+
+// phaseSum adds up the guest's phases from one to another.
+func phaseSum(r *drill.Result, from, to string) (sum int64) {
+	counting := false
+	for _, phase := range r.Phases {
+		counting = counting || phase.Name == from
+		if counting {
+			sum += phase.Nanoseconds
+		}
+		if phase.Name == to {
+			break
+		}
+	}
+	return sum
+}
