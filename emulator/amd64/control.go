@@ -183,6 +183,7 @@ func operationClearTaskSwitched(c *CPU, in *inst) bool {
 		return c.general(0)
 	}
 	c.cr0 &^= cr0TS
+	c.contextChanged()
 	return true
 }
 

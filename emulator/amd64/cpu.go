@@ -93,6 +93,8 @@ type CPU struct {
 	cpl  uint8
 	mode mode
 
+	vectorsOff bool // SSE instructions fault
+
 	fault    fault
 	exit     *machine.Exit
 	advance  bool // an exit is after the instruction
@@ -210,6 +212,7 @@ func (c *CPU) contextChanged() {
 	for i := segES; i <= segDS; i++ {
 		c.r[regSegment+i] = c.segments[i].Base
 	}
+	c.vectorsOff = c.cr0&(cr0EM|cr0TS) != 0 || c.cr4&cr4OSFXSR == 0
 	c.selectTLB()
 }
 

@@ -44,6 +44,9 @@ type opcode struct {
 	form  form
 	group *[8]opcode // by ModRM.reg
 	other *[8]opcode // by ModRM.reg where r/m is a register, if that is another group
+
+	pack func(a, b vector) vector            // of operationPacked: destination and source
+	pick func(a, b vector, imm uint8) vector // of operationPackedImmediate
 }
 
 func (o *opcode) ends() bool { return o.form&last != 0 }
@@ -242,7 +245,7 @@ func (d *decoder) lookup(op uint8) (*opcode, uint8) {
 	case d.osize:
 		prefix = 1
 	}
-	for _, p := range [3]int{prefix, prefix & 1, 0} {
+	for _, p := range [2]int{prefix, 0} {
 		if p == 0 && prefix != 0 && table[0][op].form&(sseState) != 0 {
 			continue // a prefix that this instruction has no form with
 		}
