@@ -21,11 +21,13 @@ func gnuBuildID(page []byte) string {
 			return ""
 		}
 		p := page[at:]
-		offset, size := order.Uint64(p[8:]), order.Uint64(p[32:])
+		offset := order.Uint64(p[8:])
 		if order.Uint32(p) != note || offset > uint64(len(page)) {
 			continue
 		}
-		if id := findNote(page[offset:min(uint64(len(page)), offset+size)]); id != "" {
+		// Not only what the segment has: Go's linker puts its own note there and
+		// GNU's right behind it, up to the end of the page (cmd/link, elf.go).
+		if id := findNote(page[offset:]); id != "" {
 			return id
 		}
 	}

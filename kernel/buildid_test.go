@@ -21,6 +21,14 @@ func loadedPage(notes []byte) []byte {
 	return page
 }
 
+// behindTheSegment is a page whose note segment ends before the second note, as
+// Go's linker leaves it.
+func behindTheSegment(first, second []byte) []byte {
+	page := loadedPage(first)
+	copy(page[0x200+len(first):], second)
+	return page
+}
+
 func note(kind uint32, name, value string) []byte {
 	order := binary.LittleEndian
 	b := order.AppendUint32(nil, uint32(len(name)))
@@ -41,6 +49,7 @@ func TestGNUBuildID(t *testing.T) {
 	}{
 		"alone":       {loadedPage(id), "0102abcdef"},
 		"second":      {loadedPage(append(note(4, "Go\x00\x00", "some/build/id"), id...)), "0102abcdef"},
+		"behind":      {behindTheSegment(note(4, "Go\x00\x00", "some/build/id"), id), "0102abcdef"},
 		"other owner": {loadedPage(note(3, "Xen\x00", "1234")), ""},
 		"none":        {loadedPage(nil), ""},
 		"cut":         {loadedPage(id[:14]), ""},
