@@ -2,7 +2,6 @@ package minidump
 
 import (
 	"context"
-	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -39,7 +38,7 @@ import (
 // name than the process.
 type ELFCore struct {
 	reader   *Reader
-	machine  elf.Machine
+	machine  uint16
 	segments []elfSegment
 	limit    int // of segments
 	omitted  uint64
@@ -57,6 +56,16 @@ type elfSegment struct {
 	offset            int64 // in the dump
 	size              uint64
 }
+
+// Numbers of System V ABI's ELF format, beside those in full.go. They are not taken from debug/elf, which
+// brings debug/dwarf and two decompressors along: a rescue program links this
+// package.
+const (
+	elfVersion          = 1 // EV_CURRENT
+	elfSegmentNote      = 4 // PT_NOTE
+	elfReadWriteExecute = 7 // PF_R | PF_W | PF_X
+	elfNotePRStatus     = 1 // NT_PRSTATUS
+)
 
 // Sizes of ELF64 structures.
 const (
@@ -84,9 +93,9 @@ func newELFCore(ctx context.Context, r *Reader, limit int) (*ELFCore, error) {
 	case r.Format() != FormatMinidump:
 		return nil, fmt.Errorf("convert to ELF core: a full dump is one: %w", ErrUnsupported)
 	case h.Architecture == AMD64:
-		c.machine = elf.EM_X86_64
+		c.machine = elfMachineAMD64
 	case h.Architecture == ARM64:
-		c.machine = elf.EM_AARCH64
+		c.machine = elfMachineARM64
 	default:
 		return nil, fmt.Errorf("convert to ELF core: %w", &UnsupportedError{Architecture: h.Architecture, What: "virtual addresses"})
 	}
@@ -177,11 +186,11 @@ func (c *ELFCore) readHead(p []byte, offset int64) int {
 // header makes the ELF header (System V ABI, "ELF Header").
 func (c *ELFCore) header() []byte {
 	b := make([]byte, coreHeaderSize)
-	copy(b, elf.ELFMAG)
-	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
-	binary.LittleEndian.PutUint16(b[16:], uint16(elf.ET_CORE))
-	binary.LittleEndian.PutUint16(b[18:], uint16(c.machine))
-	binary.LittleEndian.PutUint32(b[20:], uint32(elf.EV_CURRENT))
+	copy(b, "\x7fELF")
+	b[4], b[5], b[6] = elfClass64, elfDataLittle, elfVersion
+	binary.LittleEndian.PutUint16(b[16:], elfTypeCore)
+	binary.LittleEndian.PutUint16(b[18:], c.machine)
+	binary.LittleEndian.PutUint32(b[20:], elfVersion)
 	binary.LittleEndian.PutUint64(b[32:], coreHeaderSize) // e_phoff
 	binary.LittleEndian.PutUint16(b[52:], coreHeaderSize) // e_ehsize
 	binary.LittleEndian.PutUint16(b[54:], coreProgramSize)
@@ -196,19 +205,19 @@ func (c *ELFCore) header() []byte {
 
 // program makes program header i: first that of the notes.
 func (c *ELFCore) program(i int64) (b [coreProgramSize]byte) {
-	put := func(kind elf.ProgType, flags elf.ProgFlag, numbers ...uint64) {
-		binary.LittleEndian.PutUint32(b[0:], uint32(kind))
-		binary.LittleEndian.PutUint32(b[4:], uint32(flags))
+	put := func(kind, flags uint32, numbers ...uint64) {
+		binary.LittleEndian.PutUint32(b[0:], kind)
+		binary.LittleEndian.PutUint32(b[4:], flags)
 		for i, n := range numbers {
 			binary.LittleEndian.PutUint64(b[8+8*i:], n)
 		}
 	}
 	if i == 0 {
-		put(elf.PT_NOTE, 0, uint64(c.tableEnd), 0, 0, uint64(len(c.notes)), 0, 4)
+		put(elfSegmentNote, 0, uint64(c.tableEnd), 0, 0, uint64(len(c.notes)), 0, 4)
 		return b
 	}
 	s := &c.segments[i-1]
-	put(elf.PT_LOAD, elf.PF_R|elf.PF_W|elf.PF_X, uint64(s.offset-c.from+c.data), s.virtual, s.physical, s.size, s.size,
+	put(elfSegmentLoad, elfReadWriteExecute, uint64(s.offset-c.from+c.data), s.virtual, s.physical, s.size, s.size,
 		uint64(c.reader.PageSize()))
 	return b
 }

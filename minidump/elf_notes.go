@@ -1,7 +1,6 @@
 package minidump
 
 import (
-	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -16,11 +15,11 @@ const (
 	// minidump's header knew: architecture, version, page_size, kernel_base,
 	// dmap_physical, dmap_base, dmap_end, pages, missing_pages (beyond the end
 	// of the file) and omitted_mappings.
-	ELFNoteFacts elf.NType = 0x524b0001
+	ELFNoteFacts uint32 = 0x524b0001
 	// ELFNoteNotes is the dump notes as they were in the dump, encoded anew.
-	ELFNoteNotes elf.NType = 0x524b0002
+	ELFNoteNotes uint32 = 0x524b0002
 	// ELFNoteMessages is the text of the message buffer, oldest first.
-	ELFNoteMessages elf.NType = 0x524b0003
+	ELFNoteMessages uint32 = 0x524b0003
 )
 
 // buildNotes makes the content of the PT_NOTE.
@@ -34,7 +33,7 @@ func (c *ELFCore) buildNotes() []byte {
 		})
 		for i := range cpus {
 			if registers := linuxRegisters(&cpus[i], c.reader.header.Architecture); registers != nil {
-				b = appendELFNote(b, "CORE", elf.NT_PRSTATUS, prstatus(&cpus[i], registers))
+				b = appendELFNote(b, "CORE", elfNotePRStatus, prstatus(&cpus[i], registers))
 			}
 		}
 	}
@@ -77,10 +76,10 @@ func (c *ELFCore) facts() string {
 
 // appendELFNote appends a note, name and descriptor padded to 4 bytes (System
 // V ABI, "Note Section"; Linux and FreeBSD pad ELF64 notes to 4 as well).
-func appendELFNote(b []byte, name string, kind elf.NType, descriptor []byte) []byte {
+func appendELFNote(b []byte, name string, kind uint32, descriptor []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(name)+1))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(descriptor)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(kind))
+	b = binary.LittleEndian.AppendUint32(b, kind)
 	b = append(append(b, name...), 0)
 	b = append(b, make([]byte, -len(b)&3)...)
 	b = append(b, descriptor...)

@@ -76,7 +76,7 @@ func TestELFThreads(t *testing.T) {
 	_, _, r := openDump(t, s)
 	_, data, f := convert(t, r)
 	var threads []uint32
-	for _, status := range elfNotes(t, f)[elf.NT_PRSTATUS] {
+	for _, status := range elfNotes(t, f)[uint32(elf.NT_PRSTATUS)] {
 		threads = append(threads, binary.LittleEndian.Uint32(status[32:]))
 	}
 	require.Equal(t, []uint32{4, 1, 5, 6}, threads)

@@ -136,14 +136,14 @@ func (m *machine) mapped(at physmem.Address) bool {
 }
 
 // elfNotes reads the notes of a core by type.
-func elfNotes(t testing.TB, f *elf.File) map[elf.NType][][]byte {
+func elfNotes(t testing.TB, f *elf.File) map[uint32][][]byte {
 	t.Helper()
 	data, err := io.ReadAll(f.Progs[0].Open())
 	require.NoError(t, err)
-	notes := map[elf.NType][][]byte{}
+	notes := map[uint32][][]byte{}
 	for len(data) > 0 {
 		name, size := binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])
-		kind := elf.NType(binary.LittleEndian.Uint32(data[8:]))
+		kind := binary.LittleEndian.Uint32(data[8:])
 		at := 12 + (name+3)&^3
 		notes[kind] = append(notes[kind], data[at:at+size])
 		data = data[at+(size+3)&^3:]
