@@ -16,7 +16,10 @@
 // is not saved twice.
 //
 // A dump that was cut while it was written is salvaged: what is there is saved
-// and info.N says that it is incomplete. The same holds for a copy that was
+// and info.N says that it is incomplete. What is there ends, in seekable zstd,
+// with the last whole frame of this very dump. Of another dump it is as much as
+// the leading header tells, or, where that tells no length, the whole extent,
+// whose end then is what lay on the device before. The same holds for a copy that was
 // cut, because the disk was full or the context was cancelled: what was copied
 // is kept, the error is a *CutError, and the device is never cleared then.
 package savecore

@@ -43,7 +43,8 @@ type Result struct {
 	Dump   *kerneldump.Dump // what was found on the device
 	Number int              // its number in the crash directory
 	Path   string           // the file with the dump
-	Kept   int64            // bytes of dump in it
+	Size   int64            // bytes of dump that there are to save
+	Kept   int64            // bytes of dump that were written now
 
 	// Earlier says that the dump had been saved before, as Number, and that
 	// nothing was written now.
@@ -56,8 +57,8 @@ type Result struct {
 // Save saves the dump on device, which has size bytes. The device is written
 // only where Options.Clear is set; it must be a kerneldump.Device then.
 //
-// The errors are those of kerneldump.Find, ErrCleared, ErrLittleSpace and
-// *CutError, besides those of the file system.
+// The errors are those of kerneldump.Find, ErrCleared, ErrLittleSpace,
+// container.ErrNoData and *CutError, besides those of the file system.
 func Save(ctx context.Context, device io.ReaderAt, size int64, o Options) (Result, error) {
 	dump, err := kerneldump.Find(device, size, o.Find)
 	if err != nil {
@@ -67,6 +68,11 @@ func Save(ctx context.Context, device io.ReaderAt, size int64, o Options) (Resul
 	if dump.Header.Kind == kerneldump.KindCleared {
 		return result, fmt.Errorf("%s: %w", o.Device, ErrCleared)
 	}
+	data, err := content(device, dump)
+	if err != nil {
+		return result, fmt.Errorf("%s: %w", o.Device, err)
+	}
+	result.Size = data.Size()
 	directory := directory{path: o.Directory}
 	digest, err := headerDigest(device, dump)
 	if err != nil {
@@ -79,7 +85,7 @@ func Save(ctx context.Context, device io.ReaderAt, size int64, o Options) (Resul
 	if earlier {
 		result.Earlier, result.Number = true, saved
 		result.Path = directory.file(fileName(&dump.Header), saved)
-	} else if err := copyDump(ctx, device, directory, digest, o, &result); err != nil {
+	} else if err := copyDump(ctx, device, data, directory, digest, o, &result); err != nil {
 		return result, err
 	}
 	if o.Clear && result.isWhole() {
@@ -92,7 +98,7 @@ func Save(ctx context.Context, device io.ReaderAt, size int64, o Options) (Resul
 }
 
 // isWhole reports whether the crash directory has all that the device has.
-func (r *Result) isWhole() bool { return r.Earlier || r.Kept == r.Dump.Size() }
+func (r *Result) isWhole() bool { return r.Earlier || r.Kept == r.Size }
 
 // clearDump marks the dump as saved.
 func clearDump(device io.ReaderAt, dump *kerneldump.Dump) error {
@@ -104,9 +110,9 @@ func clearDump(device io.ReaderAt, dump *kerneldump.Dump) error {
 }
 
 // copyDump gives the dump a number and writes its files.
-func copyDump(ctx context.Context, device io.ReaderAt, d directory, digest string, o Options, result *Result) error {
+func copyDump(ctx context.Context, device io.ReaderAt, data *io.SectionReader, d directory, digest string, o Options, result *Result) error {
 	dump := result.Dump
-	if err := d.checkSpace(uint64(dump.Size()), o.MinimumFree); err != nil {
+	if err := d.checkSpace(uint64(data.Size()), o.MinimumFree); err != nil {
 		return err
 	}
 	number, err := d.next(o.Maximum)
@@ -128,7 +134,7 @@ func copyDump(ctx context.Context, device io.ReaderAt, d directory, digest strin
 		}
 	}
 	result.Path = d.file(fileName(&dump.Header), number)
-	err = writeDump(ctx, dump.Data(device), result, dump.Header.Compression == kerneldump.CompressionNone && dump.Layout.KeySize == 0, o.Progress)
+	err = writeDump(ctx, data, result, dump.Header.Compression == kerneldump.CompressionNone && dump.Layout.KeySize == 0, o.Progress)
 	if err != nil {
 		// The digest goes, so that a later try saves the dump whole.
 		info.digest, info.problem = "", err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed64aab995/rescuekernel/container"
 	"github.com/seed64aab995/rescuekernel/container/kerneldump"
+	"github.com/seed64aab995/rescuekernel/container/seekable"
 	"github.com/seed64aab995/rescuekernel/savecore"
 )
 
@@ -189,6 +192,106 @@ func TestSaveSalvagesACutDump(t *testing.T) {
 	again, err := save(d, savecore.Options{Directory: dir})
 	require.NoError(t, err)
 	require.True(t, again.Earlier)
+}
+
+// compress makes seekable zstd of data, in frames of 64 KiB, as a writer onto a
+// device does.
+func compress(t *testing.T, data []byte, stream uint32) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := seekable.NewWriter(&b, seekable.WriterOptions{FrameSize: 64 << 10, Stream: stream})
+	require.NoError(t, err)
+	_, err = w.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+// noise is content that hardly compresses, so that its frames are many and
+// large.
+func noise(size int, seed uint64) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		seed = seed*6364136223846793005 + 1442695040888963407
+		b[i] = byte(seed >> 56)
+	}
+	return b
+}
+
+// writeZstd begins a dump of data on d and cuts it after some bytes of its
+// compressed stream; a negative number is the whole.
+func writeZstd(t *testing.T, d *disk, data []byte, second uint64, length int, checkpoint int64) (identity uint32, compressed []byte) {
+	t.Helper()
+	h := header
+	h.Time, h.Compression = second, kerneldump.CompressionZstd
+	w, err := kerneldump.NewWriter(kerneldump.WriterOptions{Device: d, Size: int64(len(d.data)), Header: h, Checkpoint: checkpoint})
+	require.NoError(t, err)
+	compressed = compress(t, data, w.Identity())
+	if length < 0 {
+		length = len(compressed)
+	}
+	_, err = w.Write(compressed[:length])
+	require.NoError(t, err)
+	if length == len(compressed) {
+		require.NoError(t, w.Close())
+	} else {
+		require.NoError(t, w.Flush())
+	}
+	return w.Identity(), compressed
+}
+
+// Where zstd was cut, an older dump lies behind it, whose frames would fit.
+func TestSaveSalvagesZstdToItsLastFrame(t *testing.T) {
+	t.Parallel()
+	older, data := noise(3<<20, 1), noise(2<<20, 2)
+	for _, checkpoint := range []int64{0, 256 << 10} {
+		for _, length := range []int{70_000, 131_200, 1 << 20, 1<<20 + 12_345, 2 << 20} {
+			t.Run(fmt.Sprintf("cut after %d, checkpoints of %d", length, checkpoint), func(t *testing.T) {
+				t.Parallel()
+				d := &disk{data: make([]byte, 8<<20)}
+				writeZstd(t, d, older, 1_600_000_000, -1, 0)
+				identity, compressed := writeZstd(t, d, data, 1_700_000_000, length, checkpoint)
+
+				dir := t.TempDir()
+				result, err := save(d, savecore.Options{Directory: dir})
+				require.NoError(t, err)
+				require.ErrorIs(t, result.Dump.Problem, kerneldump.ErrNoTrailingHeader)
+				require.Contains(t, string(readFile(t, dir, "info.0")), "  Dump Status: incomplete: ")
+				saved := readFile(t, dir, "vmcore.0.zst")
+				require.LessOrEqual(t, len(saved), length)
+				require.Less(t, length-len(saved), 70_000, "less than a frame is lost")
+				require.Equal(t, compressed[:len(saved)], saved)
+				require.Equal(t, int64(len(saved)), result.Size)
+
+				r, err := seekable.NewReader(bytes.NewReader(saved), int64(len(saved)), seekable.ReaderOptions{Stream: &identity})
+				require.NoError(t, err)
+				require.False(t, r.Complete())
+				require.Equal(t, int64(len(saved)), r.FileEnd(), "it must end with a frame")
+				got := make([]byte, r.Size())
+				_, err = r.ReadAt(got, 0)
+				require.NoError(t, err)
+				require.NotEmpty(t, got)
+				require.Equal(t, data[:len(got)], got)
+
+				again, err := save(d, savecore.Options{Directory: dir})
+				require.NoError(t, err)
+				require.True(t, again.Earlier)
+				require.Equal(t, result.Size, again.Size)
+			})
+		}
+	}
+}
+
+// Only the leading header was written: all frames are an older dump's.
+func TestSaveTakesNoOlderDump(t *testing.T) {
+	t.Parallel()
+	d := &disk{data: make([]byte, 8<<20)}
+	writeZstd(t, d, noise(3<<20, 1), 1_600_000_000, -1, 0)
+	writeZstd(t, d, noise(2<<20, 2), 1_700_000_000, 0, 0)
+	dir := t.TempDir()
+	_, err := save(d, savecore.Options{Directory: dir})
+	require.ErrorIs(t, err, container.ErrNoData)
+	require.NoFileExists(t, filepath.Join(dir, "info.0"))
 }
 
 func TestSaveKeepsWhatItCould(t *testing.T) {

@@ -28,7 +28,9 @@ an encrypted dump, textdump.tar.N for a text dump. N comes from the file bounds.
 
 The dump stays on the device unless --clear marks it as saved. One that was
 saved before is not saved twice. A dump that was cut while it was written is
-saved as far as it goes, marked incomplete in info.N, and the exit code is 5.`,
+saved as far as it goes, marked incomplete in info.N, and the exit code is 5:
+seekable zstd up to its last whole frame, others up to the end of their extent
+unless the leading header tells a length.`,
 		Example: `  dumper save --dir /var/crash /dev/vda2
   dumper save --clear --min-free 512M --max 5 --dir /var/crash disk.img`,
 		Args: cobra.ExactArgs(1),
@@ -118,7 +120,7 @@ func (p *program) showSaved(o *savecore.Options, r *savecore.Result, asJSON bool
 		problem = kerneldump.ErrNoTrailingHeader
 	}
 	if asJSON {
-		fact := savedFact{Device: o.Device, Path: r.Path, Number: r.Number, Size: r.Dump.Size(), Earlier: r.Earlier, Cleared: r.Cleared,
+		fact := savedFact{Device: o.Device, Path: r.Path, Number: r.Number, Size: r.Size, Earlier: r.Earlier, Cleared: r.Cleared,
 			Complete: problem == nil, Panic: header.PanicString, Host: header.HostName, Time: header.Time}
 		if problem != nil {
 			fact.Problem = problem.Error()
@@ -136,7 +138,7 @@ func (p *program) showSaved(o *savecore.Options, r *savecore.Result, asJSON bool
 }
 
 func (p *program) describeSaved(r *savecore.Result, problem error) {
-	what := fmt.Sprintf("%s of dump", size(r.Dump.Size()))
+	what := fmt.Sprintf("%s of dump", size(r.Size))
 	if panicked := r.Dump.Header.PanicString; panicked != "" {
 		what += fmt.Sprintf(" (panic: %s)", printable(panicked))
 	}
