@@ -210,8 +210,7 @@ func (m *guest) NMI(cpu int) error {
 	if err != nil {
 		return err
 	}
-	c.nmis.Add(1)
-	c.interrupt()
+	c.sendNMI()
 	select {
 	case m.wake <- cpu:
 	default: // it is being woken already

@@ -27,7 +27,7 @@ func (m *guest) runOnce(ctx context.Context) (*machine.Exit, error) {
 	for _, c := range m.vm.cpus {
 		// With the interrupt controller KVM itself keeps halted and unstarted
 		// CPUs waiting.
-		if c.activity == machine.Running || m.config.InterruptController || c.activity == machine.Waiting && c.nmis.Load() > 0 {
+		if c.activity == machine.Running || m.config.InterruptController || c.activity == machine.Waiting && c.nmi.Load() {
 			c.activity = machine.Running
 			on = append(on, c)
 		}
@@ -116,7 +116,7 @@ func (r *running) take(got result) {
 	case got.exit.Reason == machine.Halted:
 		got.cpu.activity = machine.Waiting
 		r.halted = got.exit
-		if got.cpu.nmis.Load() > 0 && !r.stopped { // it came while the CPU halted
+		if got.cpu.nmi.Load() && !r.stopped { // it came while the CPU halted
 			r.start(got.cpu)
 		}
 	default:
@@ -155,7 +155,7 @@ func (m *guest) allHalted() (*machine.Exit, error) {
 		if err != nil {
 			return nil, fmt.Errorf("registers of CPU %d: %w", c.index, err)
 		}
-		if activity != machine.Waiting || regs.RFLAGS&interruptFlag != 0 || c.nmis.Load() > 0 {
+		if activity != machine.Waiting || regs.RFLAGS&interruptFlag != 0 || c.nmi.Load() {
 			return nil, nil
 		}
 		if c.index == 0 {

@@ -226,7 +226,7 @@ func (c *vcpu) getEvents(s *machine.AMD64State) error {
 		return fmt.Errorf("events: %w", err)
 	}
 	s.NMIBlocked = e.N.Masked != 0
-	s.NMIPending = e.N.Pending != 0 || e.N.Inject != 0 || c.nmis.Load() > 0
+	s.NMIPending = e.N.Pending != 0 || e.N.Inject != 0 || c.nmi.Load()
 	return nil
 }
 
@@ -238,7 +238,7 @@ func (c *vcpu) setEvents(s *machine.AMD64State) error {
 	if s.NMIPending {
 		e.N.Pending = 1
 	}
-	c.nmis.Store(0)
+	c.nmi.Store(false)
 	if err := gokvm.SetVCPUEvents(c.fd, &e); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}

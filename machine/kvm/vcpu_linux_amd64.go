@@ -33,8 +33,8 @@ type vcpu struct {
 
 	debug guestDebug // what KVM was told last
 
-	stopping atomic.Bool  // leave run at the next chance
-	nmis     atomic.Int32 // sent while it ran, not given to KVM yet
+	stopping atomic.Bool // leave run at the next chance
+	nmi      atomic.Bool // sent, not given to KVM yet: as on the wire, two are one
 
 	activity machine.Activity // set by the machine while the CPU stands still
 	hasAPIC  bool             // KVM keeps the activity
@@ -111,7 +111,7 @@ func (c *vcpu) stop() {
 func (c *vcpu) run() (*machine.Exit, error) {
 	c.thread.Store(int32(unix.Gettid()))
 	for {
-		if err := c.deliverNMIs(); err != nil {
+		if err := c.deliverNMI(); err != nil {
 			return nil, err
 		}
 		if c.stopping.Load() {
@@ -138,12 +138,20 @@ func (c *vcpu) run() (*machine.Exit, error) {
 	}
 }
 
-func (c *vcpu) deliverNMIs() error {
-	for c.nmis.Load() > 0 {
-		if _, err := gokvm.Ioctl(c.fd, ioctlNMI, 0); err != nil {
-			return fmt.Errorf("NMI to CPU %d: %w", c.index, err)
-		}
-		c.nmis.Add(-1)
+// sendNMI makes the CPU take an NMI. One that comes before the last was taken
+// is none: a caller that sends without end holds up the guest, but not run.
+func (c *vcpu) sendNMI() {
+	if c.nmi.CompareAndSwap(false, true) {
+		c.interrupt()
+	}
+}
+
+func (c *vcpu) deliverNMI() error {
+	if !c.nmi.Swap(false) {
+		return nil
+	}
+	if _, err := gokvm.Ioctl(c.fd, ioctlNMI, 0); err != nil {
+		return fmt.Errorf("NMI to CPU %d: %w", c.index, err)
 	}
 	return nil
 }

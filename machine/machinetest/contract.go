@@ -59,6 +59,7 @@ func Run(t *testing.T, r Runner) {
 		{"Halt", machine.AMD64, testHalt},
 		{"TripleFault", machine.AMD64, testTripleFault},
 		{"NMI", machine.AMD64, testNMI},
+		{"NMIStorm", machine.AMD64, testNMIStorm},
 		{"PanicEvent", machine.AMD64, testPanicEvent},
 		{"Disks", machine.AMD64, testDisks},
 	} {

@@ -3,6 +3,7 @@ package machinetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -86,6 +87,43 @@ func testNMI(t *testing.T, c contract) {
 	require.NoError(t, <-done)
 	require.NoError(t, ctx.Err())
 	require.EqualValues(t, 2, readWord(t, m, c.data+8))
+}
+
+// testNMIStorm sends NMIs without a pause, from more senders than the machine
+// has CPUs: Run still ends when its context does.
+func testNMIStorm(t *testing.T, c contract) {
+	_, m := c.atEntry(t, amd64NMI, machine.Config{})
+	runUntil(t, m, c.data, 0)
+	const senders = 4
+	stop, done := make(chan struct{}), make(chan error, senders)
+	for range senders {
+		go func() {
+			var err error
+			for err == nil {
+				select {
+				case <-stop:
+					done <- nil
+					return
+				default:
+					err = m.NMI(0)
+				}
+			}
+			done <- err
+		}()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	exit, err := m.Run(ctx)
+	close(stop)
+	require.NoError(t, err)
+	require.Equal(t, machine.TimedOut, exit.Reason, "%v", exit)
+	require.Less(t, time.Since(begin), patience)
+	for range senders {
+		require.NoError(t, <-done)
+	}
+	require.NoError(t, m.NMI(0))
+	runUntil(t, m, c.data+8, readWord(t, m, c.data+8)) // it is taken as ever
 }
 
 func testPanicEvent(t *testing.T, c contract) {
