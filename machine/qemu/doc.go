@@ -4,7 +4,8 @@
 //
 // The machine's RAM is a file in memory that QEMU and this process both map.
 // The CPUs are stopped, read and set through QEMU's GDB stub, resets and
-// events come through QMP; both are sockets that no directory knows. A machine
+// events come through QMP: sockets that no directory knows, as the serial port is
+// a pipe. A machine
 // that is closed, or whose process dies, leaves no QEMU and no file behind.
 //
 // QEMU's emulation keeps translated code and does not see that Memory was

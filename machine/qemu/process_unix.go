@@ -52,23 +52,29 @@ func (l *lockedBuffer) String() string {
 }
 
 // start starts QEMU with arguments, stopped before its first instruction.
-// Descriptor 3 of it is ram, 4 to 6 are the sockets.
+// Descriptor 3 of it is ram, 4 and 5 are sockets, 6 is the serial port's pipe.
 func start(binary string, arguments []string, ram *os.File, serial io.Writer, events *events) (*process, error) {
 	path, err := exec.LookPath(binary)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", machine.ErrUnavailable, err)
 	}
-	ours, theirs, err := sockets(3)
+	ours, theirs, err := sockets(2)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{done: make(chan struct{}), events: events, serial: &serialPort{w: serial}}
+	port, written, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("pipe to QEMU: %w", err), closeAll(ours), closeAll(theirs))
+	}
+	enlarge(port)
+	theirs = append(theirs, written)
+	p := &process{done: make(chan struct{}), events: events, serial: &serialPort{conn: port, w: serial}}
 	p.command = exec.Command(path, append(arguments, connectionArguments...)...)
 	p.command.Stdout, p.command.Stderr = &p.stderr, &p.stderr
 	p.command.ExtraFiles = append([]*os.File{ram}, theirs...)
 	p.command.WaitDelay = time.Second
 	if err := p.launch(); err != nil {
-		return nil, errors.Join(err, closeAll(ours), closeAll(theirs))
+		return nil, errors.Join(err, port.Close(), closeAll(ours), closeAll(theirs))
 	}
 	if err := closeAll(theirs); err != nil {
 		return nil, errors.Join(err, closeAll(ours), p.close())
@@ -88,7 +94,7 @@ func start(binary string, arguments []string, ram *os.File, serial io.Writer, ev
 var connectionArguments = []string{
 	"-chardev", "socket,id=gdb,fd=4", "-gdb", "chardev:gdb",
 	"-chardev", "socket,id=qmp,fd=5", "-mon", "chardev=qmp,mode=control",
-	"-chardev", "socket,id=serial,fd=6", "-serial", "chardev:serial",
+	"-chardev", "file,id=serial,path=" + descriptorDirectory + "6", "-serial", "chardev:serial",
 	"-S", "-nodefaults", "-no-user-config", "-display", "none",
 	// A reset and a power-off stop the machine, a panic does not.
 	"-action", "reboot=shutdown,shutdown=pause,panic=none",
@@ -153,7 +159,6 @@ func (p *process) connect(ours []*os.File) error {
 		}
 		conns = append(conns, c)
 	}
-	p.serial.conn = conns[2]
 	p.gdb = newGDB(conns[0])
 	p.qmp = newQMP(conns[1], p.events.take)
 	if err := p.qmp.do("qmp_capabilities", nil, nil); err != nil {
@@ -181,8 +186,5 @@ func (p *process) close() error {
 	if p.qmp != nil {
 		errs = append(errs, p.qmp.conn.Close())
 	}
-	if p.serial.conn != nil {
-		errs = append(errs, p.serial.conn.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.serial.conn.Close())...)
 }

@@ -15,10 +15,13 @@ import (
 )
 
 // serialPort passes on what the guest writes to its serial port. QEMU writes
-// it to a socket; it goes to the writer only while the machine runs, and all
-// of it before the run returns.
+// it to a pipe; it goes to the writer only while the machine runs, and all of
+// it before the run returns. It is a pipe because that holds as many bytes as
+// pages: a socket is full after a few hundred writes of one byte, and then the
+// guest's port is busy until this process gets to read, too long for a guest
+// that waits a bounded time.
 type serialPort struct {
-	conn *net.UnixConn
+	conn *os.File
 	w    io.Writer // nil: discard
 	err  error     // of w, the first
 	done chan struct{}
