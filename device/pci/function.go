@@ -65,6 +65,7 @@ const maxCapabilities = (ConfigurationSize - 0x40) / 4
 type Capability struct {
 	Offset uint64
 	ID     uint8
+	Word   uint16 // the two bytes behind ID and link, as when the list was read
 }
 
 // Capabilities are the function's capabilities in the order of its list, which
@@ -83,11 +84,11 @@ func (f *Function) Capabilities() []Capability {
 		if next < 0x40 {
 			break
 		}
-		header := f.Configuration.Read16(uint64(next))
+		header := f.Configuration.Read32(uint64(next))
 		if uint8(header) == 0xff {
 			break
 		}
-		f.capabilities = append(f.capabilities, Capability{uint64(next), uint8(header)})
+		f.capabilities = append(f.capabilities, Capability{uint64(next), uint8(header), uint16(header >> 16)})
 		next = uint8(header >> 8)
 	}
 	return f.capabilities

@@ -360,7 +360,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	f, err := pci.Open((&fabric{functions: map[pci.Address]*function{0: good}}).ports(), 0)
 	require.NoError(t, err)
-	require.Equal(t, []pci.Capability{{Offset: 0x40, ID: 5}, {Offset: 0x50, ID: 0x11}, {Offset: 0x60, ID: 9}}, f.Capabilities())
+	require.Equal(t, []pci.Capability{{Offset: 0x40, ID: 5, Word: 0x81}, {Offset: 0x50, ID: 0x11, Word: 0xc003}, {Offset: 0x60, ID: 9}}, f.Capabilities())
 	f.DisableInterrupts()
 	require.Equal(t, []byte{0x80, 0}, good.bytes[0x42:0x44], "MSI is off and keeps the rest")
 	require.Equal(t, []byte{3, 0x40}, good.bytes[0x52:0x54], "MSI-X is off and keeps the rest")

@@ -120,8 +120,7 @@ func findParts(f *pci.Function) (found [CapabilityDevice + 1]*part) {
 		if c.ID != pci.CapabilityVendor {
 			continue
 		}
-		header := f.Configuration.Read16(c.Offset + CapabilityLength)
-		length, kind := uint8(header), uint8(header>>8)
+		length, kind := uint8(c.Word), uint8(c.Word>>8) // CapabilityLength, CapabilityType
 		switch {
 		case kind != CapabilityCommon && kind != CapabilityNotify && kind != CapabilityDevice,
 			found[kind] != nil,

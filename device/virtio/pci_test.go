@@ -212,7 +212,7 @@ func TestOpenPCIRefuses(t *testing.T) {
 // exits each by I/O ports.
 func TestPCIAccesses(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]int{"legacy": 16, "modern": 32} {
+	for name, want := range map[string]int{"legacy": 16, "modern": 28} {
 		id, o := uint16(DeviceIDLegacyBlock), Options{PreferLegacy: name == "legacy"}
 		p := newPCIModel(t, id, true)
 		tr, err := OpenPCI(p, p.find(t), o)

@@ -276,7 +276,11 @@ func (b *Block) Wait(h Handle) error {
 		if b.Poll(); r.state != requestInFlight {
 			break
 		}
-		if !b.now().Before(r.end) {
+		if b.now().Before(r.end) {
+			continue
+		}
+		// A machine may have been stopped between the look and the clock.
+		if b.Poll(); r.state == requestInFlight {
 			b.fail(b.timedOut())
 		}
 	}
