@@ -78,6 +78,7 @@ type Block struct {
 	Space  Space
 	Limits Limits
 	Clock  Clock
+	Calls  FirmwareCalls
 	// TrampolineEntry is the offset of the freeze point.
 	TrampolineEntry uint64
 	// CPUs is the number of register slots in the panic area.
@@ -157,6 +158,25 @@ type Space struct {
 	Window       uint64
 	WindowEnd    uint64
 }
+
+// FirmwareCalls is what an arm64 machine has in place of amd64's ports: known
+// from its device tree or its ACPI tables, and needed before there is a heap.
+type FirmwareCalls struct {
+	// Console is where the registers of a PL011 are; 0 = there is none.
+	Console physmem.Address
+	// Conduit is the instruction that calls PSCI.
+	Conduit Conduit
+}
+
+// Conduit is how PSCI is called (Arm DEN 0022, 5.10).
+type Conduit uint32
+
+// Conduits.
+const (
+	ConduitNone Conduit = 0 // there is no PSCI
+	ConduitHVC  Conduit = 1
+	ConduitSMC  Conduit = 2
+)
 
 // Limits are what the image's Go program must keep to.
 type Limits struct {

@@ -203,3 +203,17 @@ func TestBlockRange(t *testing.T) {
 	require.Equal(t, "[0x40001000, 0x40004000) [0x40026000, 0x4002a000)", b.WithAccess(handoff.AccessHostWrite).String())
 	require.Equal(t, "[0x40004000, 0x40006000)", b.WithAccess(handoff.AccessIdentity|handoff.AccessExecute).String())
 }
+
+// What an arm64 machine needs before there is a heap lies in the header.
+func TestFirmwareCalls(t *testing.T) {
+	t.Parallel()
+	b := sample()
+	b.Architecture = handoff.ARM64
+	b.Calls = handoff.FirmwareCalls{Console: 0x900_0000, Conduit: handoff.ConduitSMC}
+	data := encode(t, b)
+	require.EqualValues(t, 0x900_0000, binary.LittleEndian.Uint64(data[handoff.OffsetConsole:]))
+	require.EqualValues(t, 2, binary.LittleEndian.Uint32(data[handoff.OffsetConduit:]))
+	parsed, err := handoff.Parse(data)
+	require.NoError(t, err)
+	require.Equal(t, b.Calls, parsed.Calls)
+}

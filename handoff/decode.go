@@ -92,6 +92,7 @@ func (b *Block) parseHeader(h []byte) {
 	b.CPUs = u32(OffsetCPUs)
 	b.PagingLevels = u32(OffsetPagingLevels)
 	copy(b.Seed[:], h[OffsetSeed:])
+	b.Calls = FirmwareCalls{physmem.Address(u64(OffsetConsole)), Conduit(u32(OffsetConduit))}
 	for p := range b.Parts {
 		slot := Part(p).slot()
 		b.Parts[p] = Extent{

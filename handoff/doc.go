@@ -89,10 +89,26 @@
 //
 // # Entry state, arm64
 //
-// As on amd64 where that applies, with: EL1, or EL2 with E2H = 0 as found; MMU
-// on with TTBR0 of Root4 (4 KiB granule, 48 bits), TTBR1 walks off; DAIF
-// masked; X0 the physical address of the block, X1 the same in the direct map,
-// SP is Space.StackTop. The frames are cleaned to the point of coherency.
+// As on amd64 where that applies, with:
+//
+//   - EL1 on its own stack pointer, whatever level the host ran at; PSTATE has
+//     D, A, I and F masked and all else zero (PAN, too)
+//   - the MMU on with TTBR0_EL1 of Root4 (4 KiB granule, 48 bits, walks
+//     cacheable); TTBR1_EL1 is 0 and not walked; MAIR_EL1 is
+//     machdep/arm64.MAIRValue; TCR_EL1.IPS what the CPU has, at most 48 bits
+//   - SCTLR_EL1 is trampoline.EntrySCTLR; VBAR_EL1 points into PartTrampoline
+//     (host: into the stub), to vectors that reset the machine where there is
+//     PSCI; MDSCR_EL1 is 0
+//   - where the host ran at EL2: VHE off, no traps, no virtual offset of the
+//     counter
+//   - X0 is the physical address of the block, X1 the same in the direct map,
+//     the other general registers are 0, SP is Space.StackTop; SIMD and
+//     floating point are not defined and may trap
+//   - code, block, image and tables are cleaned to the point of coherency (who
+//     populates a reservation does so); no stale translations or instructions
+//
+// The header's OffsetConsole and OffsetConduit say how to reach console and PSCI,
+// because a rescue program reads no device tree.
 //
 // # Panic area
 //

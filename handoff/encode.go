@@ -98,6 +98,8 @@ func (b *Block) putHeader(h []byte, sections int) {
 	u64(OffsetTSC, b.Clock.Counter)
 	u64(OffsetWallClock, uint64(b.Clock.Wall))
 	copy(h[OffsetSeed:], b.Seed[:])
+	u64(OffsetConsole, uint64(b.Calls.Console))
+	u32(OffsetConduit, uint32(b.Calls.Conduit))
 	u32(OffsetSectionCount, uint32(sections))
 	for p, extent := range b.Parts {
 		slot := Part(p).slot()

@@ -21,6 +21,8 @@ type HostFacts struct {
 	Bitmap        Region
 	MessageBuffer Region
 
+	Calls FirmwareCalls
+
 	Clock Clock
 	// Seed is randomness for the rescue program; zeros where there is none.
 	Seed [32]byte

@@ -125,6 +125,8 @@ func TestBlockHostileBytes(t *testing.T) {
 		{"section too long", handoff.ErrTruncated, u32(first+4, 1<<31)},
 		{"section with a rest", handoff.ErrInvalid, u32(first+4, 88)},
 		{"section cut", handoff.ErrTruncated, u32(first+4, 8)},
+		{"unknown conduit", handoff.ErrInvalid, u32(handoff.OffsetConduit, 3)},
+		{"console beyond memory", handoff.ErrInvalid, u32(handoff.OffsetConsole+4, 1<<31)},
 		{"reservation wraps", handoff.ErrInvalid, u32(handoff.OffsetSize+4, 1<<31)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -64,6 +64,8 @@ const (
 	OffsetSeed         = 0x0c8 // 32 bytes of randomness for the program, zeros if there is none
 	OffsetSectionCount = 0x0e8 // u32 sections after the header
 	OffsetSealCount    = 0x0ec // u32 seals in use at OffsetSeals
+	OffsetConsole      = 0x0f0 // u64 physical address of the console's registers (arm64), 0 = none
+	OffsetConduit      = 0x0f8 // u32 Conduit
 	OffsetParts        = 0x200 // MaxParts slots of PartSlotSize bytes
 	OffsetSeals        = 0x500 // MaxSeals slots of SealSlotSize bytes
 )

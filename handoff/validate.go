@@ -36,6 +36,9 @@ func (b *Block) validateReservation() error {
 	if b.CPUs > MaxCPUs {
 		return invalid("CPUs", "%d, at most %d", b.CPUs, MaxCPUs)
 	}
+	if b.Calls.Conduit > ConduitSMC || b.Calls.Console > physmem.MaxAddress {
+		return invalid("firmware calls", "console at %v, conduit %d", b.Calls.Console, b.Calls.Conduit)
+	}
 	if b.PagingLevels > 5 {
 		return invalid("paging levels", "%d", b.PagingLevels)
 	}
