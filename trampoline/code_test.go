@@ -110,13 +110,15 @@ func TestGenerated(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the go command is not in PATH")
 	}
-	made, err := generate.AMD64()
-	require.NoError(t, err)
-	file, err := made.GoFile()
-	require.NoError(t, err)
-	committed, err := os.ReadFile("codex86.go")
-	require.NoError(t, err)
-	require.Equal(t, string(committed), string(file), "run go generate ./trampoline")
+	for _, make := range []func() (*generate.Trampoline, error){generate.AMD64, generate.ARM64} {
+		made, err := make()
+		require.NoError(t, err)
+		file, err := made.GoFile()
+		require.NoError(t, err)
+		committed, err := os.ReadFile(made.File())
+		require.NoError(t, err)
+		require.Equal(t, string(committed), string(file), "run go generate ./trampoline")
+	}
 }
 
 // TestContextLoader assembles testdata/context.s anew.

@@ -3,7 +3,8 @@
 // The code is a page of bytes, assembled from Go assembly in internal/source
 // by go generate. It is position-independent and the same on every computer;
 // what differs from one arming to the next are fields in the same page, which
-// [PatchAMD64] fills in together with the descriptor tables. Any program on any
+// [PatchAMD64] fills in together with the descriptor tables, and [PatchARM64]
+// with exception vectors. Any program on any
 // architecture can so prepare, inspect and trace the hand-off of either.
 //
 // # What the host does
@@ -33,10 +34,28 @@
 // only from sealed pages that are broken, and a CPU that shuts down resets the
 // machine, where one that spun would hang it.
 //
-// Differences from the entry state in package handoff: CR4.VMXE stays as found,
+// # What the code does, arm64
+//
+// It may be entered at EL1 or EL2, with or without VHE, with the MMU on or off,
+// with any granule, from a kernel in either half: all that counts is that its
+// page is at VA = PA. It begins with BTI. In this order: D, A, I and F masked;
+// the fields into registers; its own code cleaned to the point of coherency. From
+// EL2: that level's MMU off, VHE off, its traps off, and on at EL1. There: vectors
+// of its own, which reset the machine by PSCI; breakpoints off; the MMU off; TLB
+// and instruction cache invalidated; MAIR, TCR, TTBR0 of the rescue image; the
+// MMU on; the registers of the entry state; ERET to the image. 173 instructions
+// at most with cache lines of 64 bytes, general purpose registers only, no stack.
+//
+// It reads its page until the MMU is off, and no memory after; it writes none. The
+// image, its tables and the page must be clean to the point of coherency by then:
+// who writes a reservation (package kernel: every write to physical memory)
+// cleans it. EL2 must be that of the host: a hypervisor's guest begins at EL1.
+//
+// Differences of amd64 from the entry state in package handoff: CR4.VMXE stays as found,
 // since a CPU in VMX operation refuses to clear it; GDTR and IDTR point into
 // the trampoline's page until the image loads its own; SS is null where an
 // NMI came late.
 //
-// SDM is the Intel Software Developer's Manual, order number 325462.
+// SDM is the Intel Software Developer's Manual, order number 325462; DDI 0487 is
+// the Arm Architecture Reference Manual.
 package trampoline

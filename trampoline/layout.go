@@ -12,9 +12,13 @@ const (
 	// interrupt frame.
 	StackSize = 4096
 
-	// Instructions is how many the code executes at most, from the freeze
+	// Instructions is how many amd64's code executes at most, from the freeze
 	// point to the jump into the image.
 	Instructions = 55
+
+	// InstructionsARM64 is the same for arm64's, from EL2 and with cache lines
+	// of 64 bytes.
+	InstructionsARM64 = 173
 
 	// FreezePoint is the offset of the first instruction in the page.
 	FreezePoint = 0
@@ -32,6 +36,27 @@ const (
 	amd64IDTR       = 0x440 // u16 limit, u64 base
 	amd64GDT        = 0x480 // descriptors, flat
 	amd64IDT        = 0x500 // gates of vectors 0 to 18
+)
+
+// Fields of arm64's page, by offset, u64 each. internal/source has the same
+// numbers.
+const (
+	arm64Root       = 0x400 // TTBR0_EL1
+	arm64TCR        = 0x408 // TCR_EL1 without the size of physical addresses
+	arm64Block      = 0x410 // X0 at the entry
+	arm64BlockVA    = 0x418 // X1 at the entry
+	arm64Entry      = 0x420
+	arm64EntryStack = 0x428 // SP at the entry
+	arm64MAIR       = 0x430
+	arm64SCTLR      = 0x438
+	arm64Vectors    = 0x800 // a table of exception vectors
+)
+
+// ARM64Free is where in arm64's page code of the user's may lie, up to the
+// vectors: package bootimage has what runs before the hand-off there.
+const (
+	ARM64Free    = 0x600
+	ARM64FreeEnd = arm64Vectors
 )
 
 // Selectors of amd64's descriptor table. They are Linux's, which some

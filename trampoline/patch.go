@@ -18,10 +18,13 @@ var ErrParameter = errors.New("bad trampoline parameter")
 // Code is a copy of an architecture's code without its fields, to compare a
 // page in memory with and to disassemble.
 func Code(architecture handoff.Architecture) ([]byte, error) {
-	if architecture != handoff.AMD64 {
-		return nil, fmt.Errorf("%w for %v", ErrUnsupported, architecture)
+	switch architecture {
+	case handoff.AMD64:
+		return []byte(amd64Code), nil
+	case handoff.ARM64:
+		return []byte(arm64Code), nil
 	}
-	return []byte(amd64Code), nil
+	return nil, fmt.Errorf("%w for %v", ErrUnsupported, architecture)
 }
 
 // AMD64 is what amd64's trampoline is told. Physical addresses are below 2^52
@@ -42,25 +45,36 @@ type AMD64 struct {
 // lowerHalf is the end of what VA = PA reaches with 4 levels.
 const lowerHalf physmem.Address = 1 << 47
 
+// parameter is a physical address that must be a multiple of align above 0 and
+// below limit.
+type parameter struct {
+	name  string
+	value physmem.Address
+	align uint64
+	limit physmem.Address
+	none  bool // may be 0
+}
+
+func (c parameter) check() error {
+	if c.value == 0 && c.none {
+		return nil
+	}
+	if c.value == 0 || !c.value.IsAligned(c.align) || c.value >= c.limit {
+		return fmt.Errorf("%w: %s at %v: want a multiple of %#x above 0 and below %v", ErrParameter, c.name, c.value, c.align, c.limit)
+	}
+	return nil
+}
+
 func (p AMD64) check() error {
-	for _, c := range []struct {
-		name  string
-		value physmem.Address
-		align uint64
-		limit physmem.Address
-		none  bool // may be 0
-	}{
+	for _, c := range []parameter{
 		{"page", p.Page, PageSize, lowerHalf, false},
 		{"stack", p.Stack, 16, lowerHalf, false},
 		{"root of 4 levels", p.Root4, PageSize, physmem.MaxAddress, p.Root5 != 0},
 		{"root of 5 levels", p.Root5, PageSize, physmem.MaxAddress, true},
 		{"block", p.Block, PageSize, physmem.MaxAddress, false},
 	} {
-		if c.value == 0 && c.none {
-			continue
-		}
-		if c.value == 0 || !c.value.IsAligned(c.align) || c.value >= c.limit {
-			return fmt.Errorf("%w: %s at %v: want a multiple of %#x above 0 and below %v", ErrParameter, c.name, c.value, c.align, c.limit)
+		if err := c.check(); err != nil {
+			return err
 		}
 	}
 	for name, va := range map[string]uint64{"entry": p.Entry, "entry stack": p.EntryStack, "block": p.BlockVA} {

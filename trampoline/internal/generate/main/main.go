@@ -1,4 +1,4 @@
-// Command main writes the generated file of package trampoline. It is what go
+// Command main writes the generated files of package trampoline. It is what go
 // generate runs, in that package's directory.
 package main
 
@@ -17,13 +17,18 @@ func main() {
 }
 
 func run() error {
-	t, err := generate.AMD64()
-	if err != nil {
-		return err
+	for _, make := range []func() (*generate.Trampoline, error){generate.AMD64, generate.ARM64} {
+		t, err := make()
+		if err != nil {
+			return err
+		}
+		file, err := t.GoFile()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(t.File(), file, 0o644); err != nil {
+			return err
+		}
 	}
-	file, err := t.GoFile()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile("codex86.go", file, 0o644)
+	return nil
 }
