@@ -11,8 +11,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
-// ErrImage says that a file is not an image that package kernel can run, or not
-// one for amd64.
+// ErrImage says that a file is not an image that package kernel can run.
 var ErrImage = reserve.ErrImage
 
 // ErrBase says that an image cannot be loaded where Options wants it.
@@ -30,8 +29,9 @@ const entryStack = 4 * amd64.PageSize
 // Options are what a wrapped image can be given. The zero value is useful.
 type Options struct {
 	// Base is the physical address that the image is loaded at, a multiple of
-	// 4 KiB from 1 MiB on; 0 is DefaultBase. All of the wrapped image must end
-	// below 1 GiB.
+	// 4 KiB; 0 is DefaultBase or DefaultBaseARM64. On amd64 it is 1 MiB or
+	// more, and all of the wrapped image must end below 1 GiB; on arm64 all of
+	// it must lie in one GiB of RAM that begins at a multiple of 1 GiB.
 	Base physmem.Address
 
 	// Module is a file that the program finds as its first boot module, before
@@ -55,15 +55,15 @@ func plan(tables, image, module uint64) (l layout) {
 	return l
 }
 
-// Wrap reads an image and returns it as a bootable ELF file. It reads r to the
-// end of the image's last segment.
+// Wrap reads an image and returns it as a file that boots: an ELF file for amd64,
+// an Image for arm64. It reads r to the end of the image's last segment.
 func Wrap(r io.ReaderAt, options Options) ([]byte, error) {
 	image, err := reserve.OpenImage(r)
 	if err != nil {
 		return nil, fmt.Errorf("wrap: %w", err)
 	}
-	if image.Architecture != handoff.AMD64 {
-		return nil, fmt.Errorf("wrap: %w: it is for %v, want %v", ErrImage, image.Architecture, handoff.AMD64)
+	if image.Architecture == handoff.ARM64 {
+		return wrapARM64(image, options)
 	}
 	base := options.Base
 	if base == 0 {

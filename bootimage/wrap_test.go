@@ -235,7 +235,7 @@ func TestRefusals(t *testing.T) {
 		want   error
 	}{
 		"not ELF":                 {put32(0, 0), 0, ErrImage},
-		"for arm64":               {put16(18, 183), 0, ErrImage},
+		"for another machine":     {put16(18, 3), 0, ErrImage},
 		"linked low":              {put64(64+16, 0x400000), 0, ErrImage},
 		"writable text":           {put32(64+4, 7), 0, ErrImage},
 		"entry outside":           {put64(24, handoff.LinkBase+0x3000), 0, ErrImage},

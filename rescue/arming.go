@@ -104,7 +104,7 @@ func (a *arming) request() (reserve.Request, error) {
 		DumpAvail: f.DumpAvail, Bitmap: f.Bitmap, MessageBuffer: f.MessageBuffer,
 		Redactions: a.Redact, Targets: a.Targets, Environment: environment, Firmware: firmware,
 		CPUs: int(f.Host.CPUs), PagingLevels: f.PagingLevels, GigabytePages: f.GigabytePages,
-		Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
+		Calls: f.Calls, Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
 	}, nil
 }
 

@@ -136,7 +136,7 @@ func (p *planner) describe() error {
 		WindowEnd:    p.windowEnd(),
 	}
 	b.Limits = p.limits()
-	b.Clock, b.Seed = p.Clock, p.Seed
+	b.Clock, b.Seed, b.Calls = p.Clock, p.Seed, p.Calls
 	b.CPUs, b.PagingLevels = uint32(p.CPUs), uint32(p.PagingLevels)
 	b.Host = p.Host
 	b.DumpAvail, b.Bitmap, b.MessageBuffer = p.DumpAvail, p.Bitmap, p.MessageBuffer

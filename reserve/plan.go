@@ -96,8 +96,6 @@ func (p *planner) check() error {
 		return fmt.Errorf("it lies beyond the direct map's %#x bytes", handoff.DirectMapLimit)
 	case p.Image == nil:
 		return errors.New("there is no image")
-	case p.Image.Architecture != handoff.AMD64:
-		return fmt.Errorf("image for %v: %w", p.Image.Architecture, errors.ErrUnsupported)
 	case p.CPUs > handoff.MaxCPUs:
 		return fmt.Errorf("%d CPUs, at most %d", p.CPUs, handoff.MaxCPUs)
 	case p.PagingLevels != 4 && p.PagingLevels != 5:

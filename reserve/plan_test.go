@@ -164,6 +164,29 @@ func TestPlanTrampoline(t *testing.T) {
 	require.Equal(t, b.Parts[handoff.PartTrampoline].Offset, b.TrampolineEntry)
 }
 
+func TestPlanTrampolineARM64(t *testing.T) {
+	t.Parallel()
+	q := request(t, 64*mib, physmem.Range{Start: 0x1000, End: 256 * mib})
+	q.Trampoline, q.Image.Architecture = nil, handoff.ARM64
+	q.Calls = handoff.FirmwareCalls{Console: 0x900_0000, Conduit: handoff.ConduitSMC}
+	plan, memory := populated(t, q)
+	b := plan.Block()
+	checkTables(t, q, &b, memory, 4)
+	r, err := reserve.Open(memory, q.Reservation.Start, reserve.StageBoth)
+	require.NoError(t, err)
+	require.Equal(t, q.Calls, r.Block.Calls)
+	got, err := r.Part(handoff.PartTrampoline)
+	require.NoError(t, err)
+	want, err := trampoline.PatchARM64(trampoline.ARM64{
+		Page:  r.Block.Range(handoff.PartTrampoline).Start,
+		Root:  q.Reservation.Start + physmem.Address(b.Tables.Root4),
+		Entry: textAt + 0x1000, EntryStack: handoff.EntryStackTop,
+		Block: q.Reservation.Start, BlockVA: handoff.DirectMapBase + uint64(q.Reservation.Start), Conduit: handoff.ConduitSMC,
+	})
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
 func TestPlanIsDeterministic(t *testing.T) {
 	t.Parallel()
 	read := func() []byte {
@@ -218,7 +241,6 @@ func TestPlanRefused(t *testing.T) {
 			q.Reservation = physmem.Range{Start: 16 << 40, End: 16<<40 + 8*mib}
 		}},
 		{"no image", "no image", func(q *reserve.Request) { q.Image = nil }},
-		{"arm64", "image for arm64", func(q *reserve.Request) { q.Image.Architecture = handoff.ARM64 }},
 		{"trampoline fails", "trampoline: no assembler", func(q *reserve.Request) { q.Trampoline = fakeTrampoline{fail: broken} }},
 		{"trampoline too long", "announced were", func(q *reserve.Request) { q.Trampoline = fakeTrampoline{long: 1} }},
 		{"too many CPUs", "257 CPUs", func(q *reserve.Request) { q.CPUs = 257 }},

@@ -45,11 +45,15 @@ type Request struct {
 
 	// CPUs is the number of the host's CPUs; 0 = 1.
 	CPUs int
-	// PagingLevels of the host, 4 or 5; 0 = 4. With 5 the tables get a second
-	// root.
+	// PagingLevels of the host, 4 or 5; 0 = 4. With 5 the tables of amd64 get a
+	// second root; those of arm64 have 4 in any case.
 	PagingLevels int
-	// GigabytePages says that the CPU has them (CPUID 80000001H EDX[26]).
+	// GigabytePages says that the CPU has them (CPUID 80000001H EDX[26]); every
+	// arm64 CPU has.
 	GigabytePages bool
+
+	// Calls is how console and firmware of an arm64 host are reached.
+	Calls handoff.FirmwareCalls
 
 	Clock handoff.Clock
 	// Seed feeds the rescue program's random numbers.
@@ -91,6 +95,9 @@ func (q Request) withDefaults() Request {
 	q.CPUs = max(q.CPUs, 1)
 	if q.Trampoline == nil {
 		q.Trampoline = amd64Trampoline{}
+		if q.Image != nil && q.Image.Architecture == handoff.ARM64 {
+			q.Trampoline = arm64Trampoline{q.Calls.Conduit}
+		}
 	}
 	if q.PagingLevels == 0 {
 		q.PagingLevels = 4

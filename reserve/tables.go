@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
@@ -20,8 +21,8 @@ type frames struct {
 	next physmem.Address
 }
 
-// AllocateTable implements amd64.Allocator. The range is aligned to a page,
-// and tables of amd64 have no other size.
+// AllocateTable implements the allocator of both architectures' builders. The
+// range is aligned to a page, and no table has another size.
 func (f *frames) AllocateTable(size uint64) (physmem.Address, error) {
 	if uint64(f.End-f.next) < size {
 		return 0, errNoFrame
@@ -36,7 +37,7 @@ func (p *planner) countTables() (uint64, error) {
 	start := p.at(handoff.PartTables).Start
 	r := physmem.Range{Start: start, End: start + physmem.Address(mostTables)}
 	f := &frames{r, start}
-	_, err := p.mapAll(physmem.NewSparse(physmem.NewRanges(r)), f)
+	err := p.mapAll(physmem.NewSparse(physmem.NewRanges(r)), f)
 	return uint64(f.next - start), err
 }
 
@@ -45,18 +46,17 @@ func (p *planner) countTables() (uint64, error) {
 func (p *planner) buildTables(tables []byte) error {
 	where := p.at(handoff.PartTables)
 	memory := physmem.NewBytes(where.Start, tables)
-	paging, err := p.mapAll(memory, &frames{where, where.Start})
-	if err != nil {
+	if err := p.mapAll(memory, &frames{where, where.Start}); err != nil {
 		return err
 	}
 	b := &p.plan.block
-	b.Tables.Root4 = uint64(paging.Root - p.Reservation.Start)
-	if paging.Levels < 5 {
+	b.Tables.Root4 = uint64(where.Start - p.Reservation.Start) // a builder's first table
+	if p.Image.Architecture == handoff.ARM64 || p.PagingLevels < 5 {
 		return nil
 	}
 	// All that is mapped lies in the lower 47 bits. So one entry of the root
 	// for 5 levels is in use, and points to the root for 4.
-	walker, err := amd64.NewWalker(memory, physmem.NewRanges(where), paging)
+	walker, err := amd64.NewWalker(memory, physmem.NewRanges(where), amd64.Paging{Root: where.Start, Levels: p.PagingLevels})
 	if err != nil {
 		return err
 	}
@@ -69,29 +69,57 @@ func (p *planner) buildTables(tables []byte) error {
 	return nil
 }
 
+// mapper maps one range of the address space.
+type mapper func(m mapping, largest uint64) error
+
 // mapAll maps the address space.
-func (p *planner) mapAll(memory physmem.Memory, f *frames) (amd64.Paging, error) {
-	builder, err := amd64.NewBuilder(memory, f, amd64.Paging{Levels: p.PagingLevels, GigabytePagesOff: !p.GigabytePages})
+func (p *planner) mapAll(memory physmem.Memory, f *frames) error {
+	newMapper := p.mapperAMD64
+	if p.Image.Architecture == handoff.ARM64 {
+		newMapper = p.mapperARM64
+	}
+	add, err := newMapper(memory, f)
 	if err != nil {
-		return amd64.Paging{}, err
+		return err
 	}
 	for _, m := range p.mappings() {
-		var permissions amd64.Permissions
-		for _, right := range []struct {
-			granted    bool
-			permission amd64.Permissions
-		}{{m.writable, amd64.Write}, {m.executable, amd64.Execute}, {!m.supervisor, amd64.User}} {
-			if right.granted {
-				permissions |= right.permission
-			}
-		}
 		largest := uint64(0)
 		if m.small {
-			largest = amd64.PageSize
+			largest = handoff.PageSize
 		}
-		if err := builder.Map(m.physical, m.virtual, permissions, largest); err != nil {
-			return amd64.Paging{}, err
+		if err := add(m, largest); err != nil {
+			return err
 		}
 	}
-	return builder.Paging(), nil
+	return nil
+}
+
+func (p *planner) mapperAMD64(memory physmem.Memory, f *frames) (mapper, error) {
+	builder, err := amd64.NewBuilder(memory, f, amd64.Paging{Levels: p.PagingLevels, GigabytePagesOff: !p.GigabytePages})
+	return func(m mapping, largest uint64) error {
+		rights := choose(m, amd64.Write, amd64.Execute, amd64.User)
+		return builder.Map(m.physical, m.virtual, rights, largest)
+	}, err
+}
+
+func (p *planner) mapperARM64(memory physmem.Memory, f *frames) (mapper, error) {
+	builder, err := arm64.NewBuilder(memory, f, arm64.Paging{})
+	return func(m mapping, largest uint64) error {
+		rights := choose(m, arm64.Write, arm64.Execute, arm64.User)
+		return builder.Map(m.physical, m.virtual, rights, largest)
+	}, err
+}
+
+// choose is the permissions of a mapping.
+func choose[P ~uint8](m mapping, write, execute, user P) (rights P) {
+	if m.writable {
+		rights |= write
+	}
+	if m.executable {
+		rights |= execute
+	}
+	if !m.supervisor {
+		rights |= user
+	}
+	return rights
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machdep/amd64"
+	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
@@ -96,6 +97,10 @@ func checkTables(t *testing.T, q reserve.Request, b *handoff.Block, memory physm
 	}
 	start := b.Reservation.Start + physmem.Address(b.Parts[handoff.PartTables].Offset)
 	tables := physmem.Range{Start: start, End: start + physmem.Address(b.Tables.Used)}
+	if b.Architecture == handoff.ARM64 {
+		checkTablesARM64(t, q, b, memory, tables)
+		return
+	}
 	allowed := physmem.NewRanges(append(b.Memory, b.Reservation)...)
 	walker, err := amd64.NewWalker(memory, allowed, amd64.Paging{
 		Root: b.Reservation.Start + physmem.Address(root), Levels: levels, PhysicalBits: 46, GigabytePagesOff: !q.GigabytePages,
@@ -119,6 +124,30 @@ func checkTables(t *testing.T, q reserve.Request, b *handoff.Block, memory physm
 		require.True(t, s.Entry.Accessed())
 	}
 	require.Equal(t, 1, steps[levels-1].Level, "the image is mapped in 4 KiB pages")
+}
+
+// checkTablesARM64 is checkTables for arm64.
+func checkTablesARM64(t *testing.T, q reserve.Request, b *handoff.Block, memory physmem.Reader, tables physmem.Range) {
+	t.Helper()
+	allowed := physmem.NewRanges(append(b.Memory, b.Reservation)...)
+	walker, err := arm64.NewWalker(memory, allowed, arm64.Paging{Root: b.Reservation.Start + physmem.Address(b.Tables.Root4), PhysicalBits: 40})
+	require.NoError(t, err)
+	var got []view
+	err = walker.Walk(0, 1<<48-1, func(m arm64.Mapping) error {
+		require.True(t, m.Entry.Accessed(), "the CPU would write to a sealed table at %#x", m.Virtual)
+		require.Zero(t, m.Entry.MemoryAttribute())
+		require.False(t, m.Writable && m.Executable, "%#x", m.Virtual)
+		got = append(got, view{m.Virtual, physmem.Range{Start: m.Physical, End: m.Physical + physmem.Address(m.Size)}, m.Writable, m.Executable, m.User})
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, contract(q, b), joinViews(got))
+	steps, _, err := walker.Trace(b.Image.Entry, nil)
+	require.NoError(t, err)
+	require.Len(t, steps, 4)
+	for _, s := range steps {
+		require.True(t, tables.Contains(s.Table))
+	}
 }
 
 func TestTables(t *testing.T) {
@@ -158,6 +187,12 @@ func TestTables(t *testing.T) {
 			s := standard()
 			s[2].fileSize = 0
 			q.Image = openELF(t, makeELF(textAt, s))
+		}},
+		{"arm64", func(q *reserve.Request) { q.Image.Architecture = handoff.ARM64 }},
+		{"arm64, not on a block, memory with holes", func(q *reserve.Request) {
+			q.Image.Architecture = handoff.ARM64
+			q.Reservation = physmem.Range{Start: 65*mib + 0x3000, End: 73*mib + 0x3000}
+			q.Memory = physmem.Ranges{{Start: 0x1000, End: 63*mib + 0x1000}, {Start: 100 * mib, End: 101*mib + 7}, {Start: gib, End: 4*gib + 2*mib}}
 		}},
 		{"Go program", func(q *reserve.Request) { q.Image = openELF(t, goELF(t)) }},
 	} {

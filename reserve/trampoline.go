@@ -1,6 +1,7 @@
 package reserve
 
 import (
+	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/trampoline"
 )
@@ -24,10 +25,10 @@ type TrampolineAddresses struct {
 	StackTop     physmem.Address // of the trampoline's own stack
 	Root4        physmem.Address // the image's page tables for CR4.LA57 = 0
 	Root5        physmem.Address // for LA57 = 1; 0 = there are none
-	Block        physmem.Address // for RDI
-	BlockVirtual uint64          // for RSI
+	Block        physmem.Address // for RDI or X0
+	BlockVirtual uint64          // for RSI or X1
 	Entry        uint64          // of the image
-	EntryStack   uint64          // for RSP
+	EntryStack   uint64          // for RSP or SP
 }
 
 // amd64Trampoline is package trampoline's, which has its descriptor tables in
@@ -42,6 +43,19 @@ func (amd64Trampoline) Build(a TrampolineAddresses) (code, data []byte, entry in
 	code, err = trampoline.PatchAMD64(trampoline.AMD64{
 		Page: a.Code, Stack: a.StackTop, Root4: a.Root4, Root5: a.Root5,
 		Entry: a.Entry, EntryStack: a.EntryStack, Block: a.Block, BlockVA: a.BlockVirtual,
+	})
+	return code, nil, trampoline.FreezePoint, err
+}
+
+// arm64Trampoline is package trampoline's, which needs no stack.
+type arm64Trampoline struct{ conduit handoff.Conduit }
+
+func (arm64Trampoline) Sizes() (code, data, stack int) { return trampoline.PageSize, 0, 0 }
+
+func (t arm64Trampoline) Build(a TrampolineAddresses) (code, data []byte, entry int, err error) {
+	code, err = trampoline.PatchARM64(trampoline.ARM64{
+		Page: a.Code, Root: a.Root4, Entry: a.Entry, EntryStack: a.EntryStack,
+		Block: a.Block, BlockVA: a.BlockVirtual, Conduit: t.conduit,
 	})
 	return code, nil, trampoline.FreezePoint, err
 }
