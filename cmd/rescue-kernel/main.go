@@ -60,6 +60,7 @@ func (p *program) run() error {
 		return err
 	}
 	p.finish = p.host.Settings.Finish
+	p.stampStart()
 	p.stamp(handoff.PhaseMain, p.times[handoff.PhaseMain])
 	p.stamp(handoff.PhaseChecked, kernel.SinceEntry())
 	p.setState(handoff.StateEnteredGo)
@@ -79,6 +80,15 @@ func (p *program) run() error {
 	return p.result.Err()
 }
 
+// stampStart tells what came before main.
+func (p *program) stampStart() {
+	if s, err := kernel.Stats(); err == nil {
+		p.stamp(handoff.PhaseEntry, 0)
+		p.stamp(handoff.PhaseUser, s.EntryToUser)
+		p.stamp(handoff.PhaseRuntime, s.EntryToStart)
+	}
+}
+
 // openDisk is capture.Options.Disk.
 func (p *program) openDisk(t handoff.Target) (target.Device, error) {
 	return p.disks.open(p.memory, t)
@@ -87,12 +97,12 @@ func (p *program) openDisk(t handoff.Target) (target.Device, error) {
 // firstWrite is when the console may be used: the dump is on its way.
 func (p *program) firstWrite() {
 	p.stamp(handoff.PhaseFirstWrite, kernel.SinceEntry())
-	l := p.dumper.Layout()
-	p.print("panic: %s", printable(p.host.PanicMessage()))
 	for _, m := range p.dumper.Marks() {
 		p.print("mark: %s: %s", printable(m.Part), printable(m.Detail))
 	}
-	p.print("dumping %d pages, %s", l.Pages, size(p.dumper.Size()))
+	if !p.host.Settings.Quiet {
+		p.print("dumping %d pages, %s", p.dumper.Layout().Pages, size(p.dumper.Size()))
+	}
 }
 
 // stamp writes the time of a phase to the panic area.
