@@ -74,11 +74,22 @@
 //
 // # Requirements
 //
-// amd64 with NX; 4 or 5 levels of page tables; RAM below 512 GiB is used, more is
-// left alone. The kernel itself runs on amd64; on other platforms the package
-// builds, and its functions say that they are not in the kernel. A program that
-// calls unsafe code can break the kernel: ring 3 protects against accidents, not
-// against malice.
+// amd64 with NX; 4 or 5 levels of page tables. arm64 with 4 KiB granules, entered
+// at EL1. RAM below 512 GiB is used, more is left alone. On other platforms the
+// package builds, and its functions say that they are not in the kernel. A program
+// that calls unsafe code can break the kernel: ring 3 protects against accidents,
+// not against malice.
+//
+// # arm64
+//
+// All of this holds with EL1 for ring 0 and EL0 for ring 3: a system call takes
+// 12 instructions at EL1, an exception 35, on no stack. The gate is an SVC at one
+// address. A host finds memory, command line, modules, console (PL011), clock
+// (PL031) and PSCI in the device tree; a rescue program has the last ones from
+// the block and reads no tree. There are no ports: drivers use [MapDevice]. There
+// is no NMI; a panic stops other CPUs by taking their mappings away, whatever they
+// have masked, so interrupt controllers are left alone. The direct map has 4 KiB
+// pages. Writes through [PhysicalMemory] are cleaned to the point of coherency.
 //
 // Sizes are bytes, times nanoseconds, addresses physical where they are
 // physmem.Address.

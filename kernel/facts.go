@@ -22,6 +22,13 @@ type bootFacts struct {
 	modules       [maxModules]moduleFact
 	commandLength uintptr
 	command       [maxCommandLine]byte
+
+	// Of a device tree.
+	tree     treeReader
+	calls    handoff.FirmwareCalls
+	initrd   [2]uintptr
+	realTime uintptr   // registers of a PL031
+	seed     [4]uint64 // from the boot loader
 }
 
 // mapEntry is one range of the firmware's memory map; kind is an E820 type.
@@ -33,15 +40,15 @@ type moduleFact struct{ start, end, command uintptr }
 const e820RAM = 1
 
 // window through which physical memory can be read while facts are gathered:
-// physical address p is at base + p, for p below limit.
-type physicalWindow struct{ base, limit uintptr }
+// physical address p is at base + p, for p from low on below limit.
+type physicalWindow struct{ base, low, limit uintptr }
 
 // at is the address of size bytes of physical memory, 0 if they cannot be
 // seen.
 //
 //go:nosplit
 func (w *physicalWindow) at(p, size uintptr) uintptr {
-	if p == 0 || p >= w.limit || size > w.limit-p {
+	if p == 0 || p < w.low || p >= w.limit || size > w.limit-p {
 		return 0
 	}
 	return w.base + p
@@ -97,6 +104,8 @@ func (b *bootFacts) gather(w *physicalWindow, protocol, pointer uintptr) {
 		b.gatherLinux(w, pointer)
 	case handoff.BootPVH:
 		b.gatherPVH(w, pointer)
+	case handoff.BootFDT:
+		b.gatherTree(w, pointer)
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
@@ -81,6 +81,7 @@ func Facts() (handoff.HostFacts, error) {
 		GigabytePages: gigabytePages(),
 		ACPI:          physmem.Address(k.facts.rsdp),
 	}
+	f.Calls = k.facts.calls
 	f.Clock = clockNow()
 	// RawSyscall is nosplit: f does not move until it is done.
 	_, _, _ = syscall.RawSyscall(callRandom, addressOf(&f.Seed), uintptr(len(f.Seed)), 0)

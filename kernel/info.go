@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
@@ -52,7 +52,7 @@ func ClockInfo() (Clock, error) {
 	if !Running() {
 		return Clock{}, ErrNotRunning
 	}
-	sources := [...]string{"", "hand-off block", "CPUID 15H", "CPUID 40000010H", "kvmclock", "PIT", "a guess"}
+	sources := [...]string{"", "hand-off block", "CPUID 15H", "CPUID 40000010H", "kvmclock", "PIT", "a guess", "CNTFRQ_EL0"}
 	return Clock{Kilohertz: uint64(k.kilohertz), Source: sources[k.clockFrom], Entry: uint64(k.entryTicks)}, nil
 }
 

@@ -1,13 +1,15 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
-import "github.com/seed64aab995/rescuekernel/handoff"
+import (
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
 
 // Where things are in the window below the image.
 const (
 	vdsoAddress = uintptr(handoff.EntryStackTop) // one page; image and stack have theirs elsewhere
-	lowMemory   = 1 << 20                        // what is below belongs to firmware and boot loader
 	mainStack   = 256 << 10
 	maxPhysical = 512 << 30 // of RAM: what one table of 1 GiB entries maps
 )
@@ -35,6 +37,8 @@ func initFacts() {
 	k.reservation[0] = header(handoff.OffsetReservation)
 	k.reservation[1] = k.reservation[0] + header(handoff.OffsetSize)
 	if handoff.Role(k.role) != handoff.RoleHost {
+		k.facts.calls.Console = physmem.Address(header(handoff.OffsetConsole))
+		k.facts.calls.Conduit = handoff.Conduit(load32(k.block + handoff.OffsetConduit))
 		return
 	}
 	area, _ := part(handoff.PartPanicArea)
@@ -46,7 +50,7 @@ func initFacts() {
 		}
 		k.facts.addModule(module, end-module, 0)
 	}
-	w := physicalWindow{base: k.directMap, limit: header(handoff.OffsetDirectMapEnd) - k.directMap}
+	w := physicalWindow{base: k.directMap, low: firstMapped(), limit: header(handoff.OffsetDirectMapEnd) - k.directMap}
 	k.facts.gather(&w, uintptr(load32(area+handoff.BootOffsetProtocol)), load64(area+handoff.BootOffsetPointer))
 }
 

@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
@@ -138,7 +138,7 @@ func pageFault(address, code uintptr) (ok, exhausted bool) {
 //go:nosplit
 func spurious(address, code uintptr) bool {
 	p := leaf(address, false)
-	if p == 0 || code&faultWrite != 0 && load64(p)&entryWrite == 0 {
+	if p == 0 || code&faultWrite != 0 && !isWritable(load64(p)) {
 		return false
 	}
 	k.stats.spurious++
@@ -180,6 +180,7 @@ func mapPages(p, address uintptr, a *area) bool {
 		}
 		p += 8
 	}
+	publish()
 	if !done { // the last frames went to its neighbours
 		return load64(leaf(wanted, false))&entryPresent != 0
 	}

@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
@@ -60,7 +60,9 @@ func (m *PhysicalMemory) WritePhysical(p []byte, address physmem.Address) (n int
 	if err := m.check("write", len(p), address); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	return guardedCopy(bytesAt(virtual(uintptr(address)), uintptr(len(p))), p, "write", address)
+	n, err = guardedCopy(bytesAt(virtual(uintptr(address)), uintptr(len(p))), p, "write", address)
+	cleanCache(virtual(uintptr(address)), uintptr(n)) // the trampoline reads some of it without caches
+	return n, err
 }
 
 // ViewPhysical implements physmem.Viewer.

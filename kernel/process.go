@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
@@ -12,6 +12,7 @@ const (
 	startRandom  = 64      // below the top: AT_RANDOM's bytes
 
 	auxPageSize = 6
+	auxFeatures = 16
 	auxRandom   = 25
 	auxVDSO     = 33
 )
@@ -98,7 +99,7 @@ func initProcess() {
 		putRescueStrings(w)
 	}
 	w.vectorEnd += 128 // what the auxiliary vector needs was kept free
-	for _, v := range [...]uintptr{0, auxPageSize, pageSize, auxRandom, k.stackTop - startRandom, auxVDSO, vdsoAddress, 0, 0} {
+	for _, v := range [...]uintptr{0, auxPageSize, pageSize, auxFeatures, processorFeatures(), auxRandom, k.stackTop - startRandom, auxVDSO, vdsoAddress, 0, 0} {
 		w.push(v)
 	}
 	t := k.threads.at(0)
@@ -208,21 +209,6 @@ func putWords(w *startWriter, p, n uintptr, variables bool) {
 			w.end()
 		}
 	}
-}
-
-// hasPrefix reports whether s is at p.
-//
-//go:nosplit
-func hasPrefix(p, n uintptr, s string) bool {
-	if n < uintptr(len(s)) {
-		return false
-	}
-	for i := uintptr(0); i < uintptr(len(s)); i++ {
-		if load8(p+i) != load8(stringAddress(s)+i) {
-			return false
-		}
-	}
-	return true
 }
 
 // findWord is the address behind prefix in a command line, 0 if no word begins so.

@@ -194,3 +194,8 @@ func hasRandomNumbers() uintptr {
 	_, _, c, _ := cpuid(1)
 	return uintptr(c >> 30 & 1)
 }
+
+// processorFeatures is AT_HWCAP, which Go does not look at here.
+//
+//go:nosplit
+func processorFeatures() uintptr { return 0 }

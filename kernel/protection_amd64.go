@@ -4,6 +4,14 @@ package kernel
 
 import "github.com/seed64aab995/rescuekernel/handoff"
 
+// lowMemory belongs to firmware and boot loader.
+const lowMemory = 1 << 20
+
+// firstMapped is the lowest address of RAM that the first tables map.
+//
+//go:nosplit
+func firstMapped() uintptr { return 0 }
+
 // initProtection takes ring 3's right to write to the descriptor tables, at the
 // image's address and in the direct map.
 //

@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package kernel
 
@@ -10,7 +10,7 @@ import "github.com/seed64aab995/rescuekernel/handoff"
 //go:nosplit
 func initRandom() {
 	for i := uintptr(0); i < 4; i++ {
-		*element(&k.random[0], i) = uint64(header(handoff.OffsetSeed+8*i)) ^ uint64(ticks())
+		*element(&k.random[0], i) = uint64(header(handoff.OffsetSeed+8*i)) ^ uint64(ticks()) ^ *element(&k.facts.seed[0], i)
 	}
 	k.hasRandom = hasRandomNumbers()
 }

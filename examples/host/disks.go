@@ -13,20 +13,11 @@ import (
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// bus is how this program reaches devices.
-var bus = device.Access{
-	PortFunctions: &device.PortFunctions{
-		In8: kernel.In8, In16: kernel.In16, In32: kernel.In32,
-		Out8: kernel.Out8, Out16: kernel.Out16, Out32: kernel.Out32,
-	},
-	Map: kernel.MapDevice,
-}
-
 // targets are the disks on the first PCI bus that `dumper prepare` has labelled
 // as targets for a dump, in the order in which they are found. The rescue
 // program will not look for them: what is recorded here is what it uses.
 func targets() ([]handoff.Target, error) {
-	registers, err := bus.Ports(pci.PortAddress, pci.PortCount)
+	functions, err := functions()
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +34,7 @@ func targets() ([]handoff.Target, error) {
 	options.Memory = device.Region{Memory: all.ViewPhysical(memory), Address: memory.Start}
 
 	var found []handoff.Target
-	for function, err := range pci.Scan(pci.NewPorts(registers), 0, 0) {
+	for function, err := range functions {
 		if err != nil {
 			return nil, err
 		}
