@@ -2,7 +2,9 @@
 // host, a fact a line, for a test to compare with the machine's true memory.
 //
 // Its variable "witness" makes it a liar, for the tests of the tests: "write"
-// writes a byte of the host's memory, "lie" tells a digest that is wrong.
+// writes a byte of the host's memory, "lie" tells a digest that is wrong. Its
+// variable "digest" is what to tell digests of where all is too much:
+// START-END,START-END, physical addresses.
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
@@ -20,6 +23,9 @@ import (
 
 // unit is how much memory a digest covers.
 const unit = 1 << 20
+
+// edition is here for a test to make another image of this one.
+var edition = "edition one"
 
 var mainTime = time.Duration(kernel.SinceEntry())
 
@@ -49,6 +55,11 @@ func testify() error {
 	if r == nil {
 		return err
 	}
+	fact("edition", edition)
+	fact("build_id", r.Block.Host.BuildID)
+	if environment, err := r.Environment(); err == nil {
+		fact("environment", fmt.Sprintf("%q", environment))
+	}
 	fact("entry_to_main_ns", mainTime.Nanoseconds())
 	if err := panicFacts(r); err != nil {
 		return err
@@ -61,7 +72,29 @@ func testify() error {
 	if err := digestRegion(memory, r.Block.MessageBuffer); err != nil {
 		return err
 	}
-	return digestMemory(memory, r.Block.Memory)
+	ranges, err := toDigest(r.Block.Memory)
+	if err != nil {
+		return err
+	}
+	return digestMemory(memory, ranges)
+}
+
+// toDigest is the host's memory, or what of it the variable "digest" says.
+func toDigest(memory []physmem.Range) ([]physmem.Range, error) {
+	wanted := os.Getenv("digest")
+	if wanted == "" {
+		return memory, nil
+	}
+	var ranges []physmem.Range
+	for text := range strings.SplitSeq(wanted, ",") {
+		var r physmem.Range
+		if _, err := fmt.Sscanf(text, "%v-%v", &r.Start, &r.End); err != nil {
+			return nil, fmt.Errorf("digest %q: %w", text, err)
+		}
+		ranges = append(ranges, r)
+	}
+	rest := physmem.NewRanges(memory...).Minus(physmem.NewRanges(ranges...))
+	return physmem.NewRanges(memory...).Minus(rest), nil
 }
 
 // panicFacts tells what the host wrote when it panicked.
