@@ -1,7 +1,7 @@
 // Command guest is what the tests of package virtio boot: a program on package
 // kernel that finds a disk, writes a pattern to it, reads it back, and says how
-// fast that was. Arguments: how to find the disk (pci, pci-legacy, or the
-// address of an MMIO device), the pattern's seed, and how many bytes.
+// fast that was. Arguments: how to find the disk (pci, pci-legacy, ecam@ADDRESS or
+// mmio@ADDRESS), the pattern's seed, and how many bytes.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed64aab995/rescuekernel/device"
@@ -32,17 +33,6 @@ func main() {
 	fmt.Println("guest: done")
 }
 
-// bus is how a program on package kernel reaches devices.
-func bus() device.Bus {
-	return device.Access{
-		Map: kernel.MapDevice,
-		PortFunctions: &device.PortFunctions{
-			In8: kernel.In8, In16: kernel.In16, In32: kernel.In32,
-			Out8: kernel.Out8, Out16: kernel.Out16, Out32: kernel.Out32,
-		},
-	}
-}
-
 // allocate is memory for DMA.
 func allocate(size uint64) (device.Region, error) {
 	r, err := kernel.Allocate(size, 4096)
@@ -58,25 +48,29 @@ func allocate(size uint64) (device.Region, error) {
 
 // open finds the transport.
 func open(where string, o virtio.Options) (virtio.Transport, error) {
+	kind, place, _ := strings.Cut(where, "@")
+	address := uint64(0)
+	if place != "" {
+		var err error
+		if address, err = strconv.ParseUint(place, 0, 64); err != nil {
+			return nil, err
+		}
+	}
+	o.PreferLegacy = kind == "pci-legacy"
 	b := bus()
-	if where != "pci" && where != "pci-legacy" {
-		address, err := strconv.ParseUint(where, 0, 64)
+	switch kind {
+	case "mmio":
+		return openMMIO(b, physmem.Address(address))
+	case "ecam":
+		space := pci.ECAM{Base: physmem.Address(address), LastBus: 15, Registers: b}
+		f, err := pci.Find(space, 0, virtio.IsPCIBlock)
 		if err != nil {
 			return nil, err
 		}
-		// QEMU fills its slots from the last.
-		for i := physmem.Address(8); i > 0; i-- {
-			start := physmem.Address(address) + (i-1)*virtio.MMIOSize
-			r, err := b.Memory(physmem.Range{Start: start, End: start + virtio.MMIOSize})
-			if err != nil {
-				return nil, err
-			}
-			t, err := virtio.NewMMIO(r)
-			if !errors.Is(err, virtio.ErrNoDevice) {
-				return t, err
-			}
+		if err := assign(f); err != nil {
+			return nil, err
 		}
-		return nil, virtio.ErrNoDevice
+		return virtio.OpenPCI(b, f, o)
 	}
 	ports, err := b.Ports(pci.PortAddress, pci.PortCount)
 	if err != nil {
@@ -86,9 +80,48 @@ func open(where string, o virtio.Options) (virtio.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Printf("guest: disk at PCI %v\n", f.Address)
-	o.PreferLegacy = where == "pci-legacy"
 	return virtio.OpenPCI(b, f, o)
+}
+
+// openMMIO tries QEMU's slots, which it fills from the last; its
+// arm64 board has 32, and where there are fewer nothing answers.
+func openMMIO(b device.Bus, base physmem.Address) (virtio.Transport, error) {
+	for i := physmem.Address(32); i > 0; i-- {
+		start := base + (i-1)*virtio.MMIOSize
+		r, err := b.Memory(physmem.Range{Start: start, End: start + virtio.MMIOSize})
+		if err != nil {
+			return nil, err
+		}
+		t, err := virtio.NewMMIO(r)
+		if !errors.Is(err, virtio.ErrNoDevice) {
+			return t, err
+		}
+	}
+	return nil, virtio.ErrNoDevice
+}
+
+// assign gives addresses to the BARs: no firmware has done so. QEMU's arm64 board
+// has memory for PCI at 256 MiB (hw/arm/virt.c, VIRT_PCIE_MMIO).
+func assign(f *pci.Function) error {
+	for i := 0; i < pci.BARs; i++ {
+		bar, err := f.BAR(i)
+		if err != nil {
+			return err
+		}
+		size, err := f.SizeBAR(i)
+		if err != nil {
+			return err
+		}
+		if size != 0 && !bar.IO {
+			if err := f.SetBAR(i, 0x1000_0000+uint64(i)<<20); err != nil {
+				return err
+			}
+		}
+		if bar.Wide {
+			i++
+		}
+	}
+	return nil
 }
 
 func run(where, seed, length string) error {
