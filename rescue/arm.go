@@ -22,8 +22,8 @@ type Armed struct {
 
 // Arm prepares the hand-off. Where it fails, the host is as it was, and the
 // error says what was wanted and what there was: ErrConfig, ErrHost,
-// *physmem.SpaceError, *reserve.TooSmallError, reserve.ErrImage and those of
-// the platform.
+// *physmem.SpaceError, *reserve.TooSmallError, reserve.ErrImage, *TargetError and
+// those of the platform.
 func Arm(c Config) (*Armed, error) {
 	if c.Platform == nil || c.Image == nil {
 		return nil, fmt.Errorf("arm: platform and image are required: %w", ErrConfig)

@@ -98,11 +98,15 @@ func (a *arming) request() (reserve.Request, error) {
 	if err != nil {
 		return reserve.Request{}, err
 	}
+	targets, err := a.checkTargets()
+	if err != nil {
+		return reserve.Request{}, err
+	}
 	f := &a.facts
 	return reserve.Request{
 		Reservation: place, Image: image, Memory: ram, Host: f.Host,
 		DumpAvail: f.DumpAvail, Bitmap: f.Bitmap, MessageBuffer: f.MessageBuffer,
-		Redactions: a.Redact, Targets: a.Targets, Environment: environment, Firmware: firmware,
+		Redactions: a.Redact, Targets: targets, Environment: environment, Firmware: firmware,
 		CPUs: int(f.Host.CPUs), PagingLevels: f.PagingLevels, GigabytePages: f.GigabytePages,
 		Calls: f.Calls, Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
 	}, nil

@@ -45,6 +45,12 @@ type Config struct {
 
 	// Targets are where the dump may go, tried in order.
 	Targets []handoff.Target
+	// Devices, if set, opens the disk of a target. Arm then reads the label there
+	// (dumper prepare): it completes what the target leaves out, and refuses with
+	// a *TargetError a disk that is missing, has no label or another one, or has
+	// no room for what a dump would have now, unless handoff.TargetTruncate
+	// allows to cut it.
+	Devices func(handoff.Target) (Device, error)
 	// Redact is memory that is never read: recorded holes in the dump.
 	Redact physmem.Ranges
 	// Firmware are tables for the rescue program besides those that the

@@ -27,5 +27,6 @@
 // panic path runs on amd64 and arm64.
 //
 // What an Arm does not do: start the other CPUs, find devices, choose targets.
-// The host knows; Config takes it.
+// The host knows; Config takes it. With Config.Devices it reads the labels of the
+// disks that the host names; Armed.Estimate says what a dump would take now.
 package rescue
