@@ -1,5 +1,6 @@
-// Package pvpanic defines the paravirtual panic device: a guest writes event
-// bits to its one register and the hypervisor knows that the guest panicked.
+// Package pvpanic defines the paravirtual panic device, and reports to it: a
+// guest writes event bits to its one register and the hypervisor knows that the
+// guest panicked.
 //
 // Source: QEMU docs/specs/pvpanic.txt. The ISA form is one byte at an I/O
 // port. A read gives the events that the device understands.
