@@ -117,7 +117,7 @@ func (v *verifier) verifyMessages() error {
 // verifyDumpAvail checks the ranges and what is behind them.
 func (v *verifier) verifyDumpAvail() error {
 	e := v.layout.Sections[SectionDumpAvail]
-	if v.available.Pages() == 0 {
+	if v.available.Pages() == 0 && v.size >= e.End() { // of a file that was cut there verifySize tells
 		v.add(Finding{Severity: SeverityError, Code: CodeDumpAvailEmpty, Section: SectionDumpAvail, Offset: e.Offset, Detail: "there is no memory in it"})
 	}
 	if v.available.IsFlat() {
@@ -197,8 +197,12 @@ func (v *verifier) verifyStrayBits(total uint64, e Extent) error {
 // verifyNotes checks the dump notes, and lists what they say.
 func (v *verifier) verifyNotes() error {
 	if v.notesErr != nil && !errors.Is(v.notesErr, ErrNoNotes) {
+		err := v.notesErr
+		if v.size < v.layout.Sections[SectionBitmap].End() {
+			err = fmt.Errorf("%w ahead of what tells where they are: %w", ErrTruncated, err)
+		}
 		v.add(Finding{Severity: SeverityError, Code: CodeNotes, Offset: NotesPointerOffset, Range: v.notesPointer.Range(),
-			Detail: v.notesErr.Error(), Err: v.notesErr})
+			Detail: err.Error(), Err: err})
 	}
 	if v.notes == nil {
 		return nil

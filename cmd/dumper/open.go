@@ -234,7 +234,7 @@ func deviceSize(file *os.File) (int64, error) {
 	}
 	size := probeSize(file)
 	if size == 0 {
-		return 0, fmt.Errorf("%s: cannot tell its size: %w", file.Name(), os.ErrInvalid)
+		return 0, fmt.Errorf("%s is empty, or cannot tell its size: %w", file.Name(), minidump.ErrNotDump)
 	}
 	return size, nil
 }

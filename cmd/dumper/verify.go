@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -70,11 +71,16 @@ func (p *program) verify(ctx context.Context, d *dump, quick bool) (*minidump.Re
 	if err != nil {
 		return nil, err
 	}
+	frames := d.container.Frames()
+	everyFrame := frames != nil && !quick
 	for _, problem := range d.container.Problems() {
+		var frame *seekable.FrameError
+		if everyFrame && errors.As(problem, &frame) {
+			continue // VerifyFrames tells it again
+		}
 		addFinding(report, codeContainer, problem, 0)
 	}
-	frames := d.container.Frames()
-	if frames == nil || quick {
+	if !everyFrame {
 		return report, nil
 	}
 	broken, err := frames.VerifyFrames(ctx, nil)
@@ -128,13 +134,15 @@ func incomplete(f *minidump.Finding) bool {
 // cutCodes are the findings of a dump that is sound as far as it goes.
 var cutCodes = map[minidump.Code]bool{minidump.CodeFileCut: true, minidump.CodeLeftOut: true}
 
-// judge turns a report into an exit code.
+// judge turns a report into an exit code. Zstd that was cut has no seek table
+// either, which alone would be damage.
 func judge(report *minidump.Report) int {
 	code := exitDone
+	cut := slices.ContainsFunc(report.Findings, func(f minidump.Finding) bool { return errors.Is(f.Err, seekable.ErrCut) })
 	for _, f := range report.Findings {
 		switch {
 		case f.Severity <= minidump.SeverityInfo:
-		case incomplete(&f):
+		case incomplete(&f), cut && errors.Is(f.Err, seekable.ErrSeekTable):
 			code = max(code, exitIncomplete)
 		default:
 			return exitDamaged
