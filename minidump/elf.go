@@ -3,6 +3,7 @@ package minidump
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -43,11 +44,13 @@ type ELFCore struct {
 	limit    int // of segments
 	omitted  uint64
 	notes    []byte
-	numbers  uint64 // of program headers
-	tableEnd int64  // of program headers and section header
-	data     int64  // offset of the first page
-	from     int64  // offset in the dump of the first page
-	size     int64
+	// interrupted is the offset in notes of the value of that fact.
+	interrupted int64
+	numbers     uint64 // of program headers
+	tableEnd    int64  // of program headers and section header
+	data        int64  // offset of the first page
+	from        int64  // offset in the dump of the first page
+	size        int64
 }
 
 // elfSegment is one PT_LOAD.
@@ -71,6 +74,7 @@ const (
 const (
 	coreHeaderSize  = 64
 	coreProgramSize = 56
+	coreFileSize    = 32 // p_filesz in a program header
 	coreSectionSize = 64
 	coreManyHeaders = 0xffff // PN_XNUM
 )
@@ -230,8 +234,12 @@ func (c *ELFCore) WriteTo(w io.Writer) (int64, error) {
 
 // Convert writes the ELF core to w. Pages that the dump's file fails to give
 // become zeros, and holes of the report. Progress, if not nil, is called after
-// each block with the bytes done and in all. Ended by ctx, it leaves a core
-// whose last segments are cut.
+// each block with the bytes done and in all.
+//
+// Ended by ctx or by an error, it leaves a core whose last segments are cut. If
+// w is an io.WriterAt, their sizes in the file are then corrected, so that
+// readers miss nothing and take what is not there for memory that was not
+// dumped, and the fact "interrupted" is 1.
 func (c *ELFCore) Convert(ctx context.Context, w io.Writer, progress Progress) (Conversion, error) {
 	pages := func(offset int64) int64 {
 		if offset < c.data {
@@ -239,5 +247,29 @@ func (c *ELFCore) Convert(ctx context.Context, w io.Writer, progress Progress) (
 		}
 		return offset - c.data + c.from
 	}
-	return c.reader.stream(ctx, w, c, c.size, pages, progress)
+	report, err := c.reader.stream(ctx, w, c, c.size, pages, progress)
+	if at, ok := w.(io.WriterAt); ok && err != nil && report.Written >= c.data {
+		if cutErr := c.cut(at, report.Written); cutErr != nil {
+			err = errors.Join(err, fmt.Errorf("correct the headers of what was written: %w", cutErr))
+		}
+	}
+	return report, err
+}
+
+// cut corrects what was written before it ended after size bytes.
+func (c *ELFCore) cut(w io.WriterAt, size int64) error {
+	for i := range c.segments {
+		s := &c.segments[i]
+		start := s.offset - c.from + c.data
+		if start+int64(s.size) <= size {
+			continue
+		}
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], uint64(max(0, size-start)))
+		if _, err := w.WriteAt(b[:], coreHeaderSize+int64(i+1)*coreProgramSize+coreFileSize); err != nil {
+			return err
+		}
+	}
+	_, err := w.WriteAt([]byte("1"), c.tableEnd+c.interrupted)
+	return err
 }

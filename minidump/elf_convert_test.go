@@ -3,6 +3,7 @@ package minidump
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"errors"
 	"io"
 	"os"
@@ -39,6 +40,43 @@ func TestConvertStops(t *testing.T) {
 	require.ErrorIs(t, err, errFull)
 	require.EqualValues(t, full.Len(), report.Written)
 	checkStart(t, full.Bytes(), data)
+}
+
+// TestConvertCorrectsItsHeaders ends a conversion early whose output can be
+// written at any offset: the core says itself what it lacks.
+func TestConvertCorrectsItsHeaders(t *testing.T) {
+	t.Parallel()
+	m := generate(t, machineConfigs()[1])
+	_, _, r := openDump(t, m.withNotes(m.source(), 1))
+	c, core, whole := convert(t, r)
+	require.Contains(t, string(elfNotes(t, whole)[ELFNoteFacts][0]), "\ninterrupted=0\n")
+	path := filepath.Join(t.TempDir(), "core")
+	out, err := os.Create(path)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	report, err := c.Convert(ctx, out, func(_, _ int64) { cancel() })
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, out.Close())
+	require.Less(t, report.Written, c.Size())
+
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.EqualValues(t, len(got), report.Written)
+	require.Equal(t, core[c.data:len(got)], got[c.data:])
+	cut, err := elf.NewFile(bytes.NewReader(got))
+	require.NoError(t, err)
+	require.Contains(t, string(elfNotes(t, cut)[ELFNoteFacts][0]), "\ninterrupted=1\n")
+	require.Len(t, cut.Progs, len(whole.Progs))
+	lacking := 0
+	for i, p := range cut.Progs {
+		want := whole.Progs[i].ProgHeader
+		if p.Off+want.Filesz > uint64(len(got)) {
+			want.Filesz = max(p.Off, uint64(len(got))) - p.Off
+			lacking++
+		}
+		require.Equal(t, want, p.ProgHeader)
+	}
+	require.NotZero(t, lacking)
 }
 
 // damagedFile fails to read some bytes.

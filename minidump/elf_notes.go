@@ -14,7 +14,8 @@ const (
 	// ELFNoteFacts is text, a line "key=value" for each fact that the
 	// minidump's header knew: architecture, version, page_size, kernel_base,
 	// dmap_physical, dmap_base, dmap_end, pages, missing_pages (beyond the end
-	// of the file) and omitted_mappings.
+	// of the file), omitted_mappings and interrupted (1 if the conversion was
+	// ended early, see ELFCore.Convert).
 	ELFNoteFacts uint32 = 0x524b0001
 	// ELFNoteNotes is the dump notes as they were in the dump, encoded anew.
 	ELFNoteNotes uint32 = 0x524b0002
@@ -37,7 +38,9 @@ func (c *ELFCore) buildNotes() []byte {
 			}
 		}
 	}
-	b = appendELFNote(b, ELFNoteName, ELFNoteFacts, []byte(c.facts()))
+	facts := c.facts() + "interrupted=0\n"
+	b = appendELFNote(b, ELFNoteName, ELFNoteFacts, []byte(facts))
+	c.interrupted = int64(len(b) - -len(facts)&3 - len("0\n"))
 	if notes != nil {
 		if encoded, err := EncodeNotes(notes, NotesSize(notes)); err == nil {
 			b = appendELFNote(b, ELFNoteName, ELFNoteNotes, encoded)
@@ -49,7 +52,7 @@ func (c *ELFCore) buildNotes() []byte {
 	return b
 }
 
-// facts is the text of ELFNoteFacts.
+// facts is the text of ELFNoteFacts but for its last line.
 func (c *ELFCore) facts() string {
 	h := &c.reader.header
 	have := uint64(max(0, c.reader.size-c.reader.layout.PageOffset(0)) / c.reader.layout.PageSize)

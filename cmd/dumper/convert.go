@@ -38,8 +38,9 @@ zstd is written as seekable zstd, with all cores: any zstd unpacks it, and
 dumper reads it at random, frame by frame, each with a checksum. OUT may be -
 for standard output. Pages that FILE does not give become zeros; how many is told.
 
-^C leaves a valid file that is cut: dumper and gdb still read what is there. A
-full disk does the same and says what was kept.`,
+^C leaves a valid file that is cut: dumper and gdb still read what is there; the
+headers of an ELF core that is not compressed are corrected to tell what it
+lacks. A full disk does the same and says what was kept.`,
 		Example: `  dumper convert --to elf vmcore.0 vmcore.elf
   dumper convert --to minidump --compress zstd vmcore.0 vmcore.0.zst
   dumper convert --to minidump /dev/vda2 - | ssh host 'cat >vmcore'`,
@@ -81,16 +82,32 @@ func (p *program) convert(ctx context.Context, d *dump, v conversion) error {
 	report, err := convertTo(ctx, d, v.to, writer, work.update)
 	work.end()
 	// Closed whatever happened: what was written must stay readable.
-	if closeErr := writer.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("write %s: %w", v.out, closeErr)
+	kept := fmt.Sprintf("the first %d bytes", report.Written)
+	if closeErr := writer.Close(); closeErr != nil {
+		kept = keptBy(writer, report.Written)
+		if err == nil {
+			err = fmt.Errorf("write %s: %w", v.out, closeErr)
+		}
 	}
 	if closeErr := out.Close(); err == nil && closeErr != nil {
 		err = closeErr
 	}
 	if err != nil {
-		return fmt.Errorf("%s: kept the first %d bytes of %s: %w", v.out, report.Written, v.to, err)
+		return fmt.Errorf("%s: kept %s of %s: %w", v.out, kept, v.to, err)
 	}
 	return p.showConversion(d, v, report)
+}
+
+// keptBy is how much of what was written to w is in the file if w failed: a
+// compressor has then taken more than it could give on.
+func keptBy(w io.Writer, written int64) string {
+	switch w := w.(type) {
+	case *seekable.Writer:
+		written = w.ContentSize()
+	case *gzip.Writer:
+		return fmt.Sprintf("at most the first %d bytes", written)
+	}
+	return fmt.Sprintf("the first %d bytes", written)
 }
 
 // convertTo runs the conversion that the user chose.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"debug/elf"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/container/seekable"
 )
 
 // argument is an address as an argument.
@@ -132,6 +135,38 @@ func TestConvertToAFullDisk(t *testing.T) {
 	}
 	dump, _ := hostDump(t)
 	for _, compress := range convertCompress {
-		requireFails(t, exitIO, "kept the first", "convert", "--to", "minidump", "--compress", compress, dump, "/dev/full")
+		requireFails(t, exitIO, "the first 0 bytes", "convert", "--to", "minidump", "--compress", compress, dump, "/dev/full")
 	}
+}
+
+// What a compressor has taken and could not give on is not kept.
+func TestConvertSaysWhatAFailedCompressorKept(t *testing.T) {
+	t.Parallel()
+	var file bytes.Buffer
+	w, err := seekable.NewWriter(&limited{&file, 100_000}, seekable.WriterOptions{FrameSize: 4096})
+	require.NoError(t, err)
+	noise := make([]byte, 400_000)
+	_, _ = rand.Read(noise)
+	written, err := w.Write(noise)
+	require.ErrorIs(t, err, io.ErrShortWrite)
+	require.ErrorIs(t, w.Close(), io.ErrShortWrite)
+	r, err := seekable.NewReader(bytes.NewReader(file.Bytes()), int64(file.Len()), seekable.ReaderOptions{})
+	require.NoError(t, err)
+	require.NotZero(t, r.Size())
+	require.Equal(t, fmt.Sprintf("the first %d bytes", r.Size()), keptBy(w, int64(written)))
+}
+
+// limited has room for some bytes.
+type limited struct {
+	io.Writer
+	room int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n, err := l.Writer.Write(p[:min(len(p), l.room)])
+	l.room -= n
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return n, err
 }
