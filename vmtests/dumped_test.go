@@ -1,0 +1,141 @@
+package vmtests
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/container"
+	"github.com/seed64aab995/rescuekernel/container/kerneldump"
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/minidump"
+	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+// dumped is a hand-off whose rescue program dumps.
+type dumped struct {
+	*handOff
+	config machine.Config
+	opened *reserve.Reservation
+	disks  []*memoryDisk
+	exit   machine.Exit
+	took   time.Duration // from the freeze point to the machine's end
+}
+
+// report is the rescue program's last line.
+func (d *dumped) report() map[string]string {
+	d.t.Helper()
+	line := reportLine.FindStringSubmatch(d.console.String())
+	require.NotNil(d.t, line, "no report: %v\n%s", d.exit, d.console)
+	values := map[string]string{}
+	for _, field := range strings.Fields(line[1]) {
+		name, value, _ := strings.Cut(field, "=")
+		values[name] = value
+	}
+	return values
+}
+
+// requireStatus requires what the rescue program says that it did, and to which
+// target: -1 is none.
+func (d *dumped) requireStatus(status, target string) {
+	d.t.Helper()
+	report := d.report()
+	require.Equal(d.t, status, report["status"], "%s", d.console)
+	require.Equal(d.t, target, report["target"], "%s", d.console)
+}
+
+// state is how far the rescue program says that it came.
+func (d *dumped) state() handoff.State {
+	d.t.Helper()
+	return d.panicArea(d.opened.Block).State
+}
+
+// open opens what is on a disk.
+func (d *dumped) open(disk int) (*container.File, *minidump.Reader, error) {
+	d.t.Helper()
+	file, err := container.Open(d.disks[disk], d.disks[disk].Size())
+	if err != nil {
+		return nil, nil, err
+	}
+	d.t.Cleanup(func() { require.NoError(d.t, file.Close()) })
+	dump, err := minidump.Open(file, file.Size())
+	return file, dump, err
+}
+
+// identity is the number of the dump that is found on a disk, 0 if none is.
+func (d *memoryDisk) identity() uint32 {
+	found, err := kerneldump.Find(d, d.Size(), kerneldump.FindOptions{})
+	if err != nil {
+		return 0
+	}
+	return found.Header.Identity()
+}
+
+// requireTruePages requires each page of the host that can be read from the dump
+// to be what the machine had at the freeze point. It returns how many there are,
+// and the holes. Pages in except are looked at only for that they can be read.
+func (d *dumped) requireTruePages(dump *minidump.Reader, except ...physmem.Range) (pages int, holes []minidump.Hole) {
+	d.t.Helper()
+	got, want := make([]byte, handoff.PageSize), make([]byte, handoff.PageSize)
+	reservation := d.opened.Block.Reservation
+	for address := range dump.Pages() {
+		page := physmem.Range{Start: address, End: address + handoff.PageSize}
+		if reservation.Overlaps(page) {
+			continue // the rescue program's own, or a hole
+		}
+		_, err := dump.ReadPhysical(got, address)
+		var missing *minidump.MissingError
+		if errors.As(err, &missing) {
+			holes = append(holes, minidump.Hole{Range: page, Reason: missing.Reason})
+			continue
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			holes = append(holes, minidump.Hole{Range: page, Reason: minidump.HoleBeyondEnd})
+			continue
+		}
+		require.NoError(d.t, err, "page %v of the dump", address)
+		if physmem.NewRanges(except...).Overlaps(page) {
+			continue
+		}
+		_, err = d.before.Memory.ReadPhysical(want, address)
+		require.NoError(d.t, err, "the dump has page %v, the machine has no memory there", address)
+		require.True(d.t, bytes.Equal(want, got), "page %v is not what it was at the freeze point", address)
+		pages++
+	}
+	return pages, holes
+}
+
+// requireUnchanged requires all memory outside of the reservation to be what it
+// was at the freeze point, but for what is listed.
+func (d *dumped) requireUnchanged(except ...physmem.Range) {
+	d.t.Helper()
+	after, err := d.machine.Snapshot()
+	require.NoError(d.t, err)
+	all := physmem.NewRanges(append(except, d.opened.Block.Reservation)...)
+	changed, err := d.before.Changes(after, all, 16)
+	require.NoError(d.t, err)
+	require.Empty(d.t, changed, "the host's memory changed after the freeze point")
+}
+
+// requireWhole requires a whole and true dump on a disk, and an untouched host.
+func (d *dumped) requireWhole(disk int) (*minidump.Reader, int) {
+	d.t.Helper()
+	if d.exit.Reason == 0 {
+		d.exit = d.finish()
+	}
+	file, dump, err := d.open(disk)
+	require.NoError(d.t, err, "disk %d: %v\n%s", disk, d.exit, d.console)
+	require.True(d.t, file.Complete(), "%v\n%s", file.Problems(), d.console)
+	require.True(d.t, dump.Complete(), "%v\n%s", dump.Problems(), d.console)
+	require.Equal(d.t, handoff.StateDone, d.state(), "%s", d.console)
+	pages, _ := d.requireTruePages(dump)
+	require.NotZero(d.t, pages, "the dump has no page of the host\n%s", d.console)
+	d.requireUnchanged()
+	return dump, pages
+}

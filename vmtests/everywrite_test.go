@@ -1,0 +1,117 @@
+package vmtests
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/container"
+	"github.com/seed64aab995/rescuekernel/emulator/device"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/minidump"
+	"github.com/seed64aab995/rescuekernel/savecore"
+)
+
+// olderScene has a larger dump of an earlier boot on its disk.
+var olderScene = scene{sizes: usualScene, older: true}
+
+// The dump ends at whichever write: the disk fails from there on, tears that
+// write, or the machine stops right after it. What was written is found and
+// true, and never less than with fewer writes. It is never taken for whole, and
+// the older dump never for it.
+func TestDumpEndsAtEachWrite(t *testing.T) {
+	f := freeze(t, olderScene)
+	older := f.disks[0].identity()
+	require.NotZero(t, older, "there is no older dump")
+	whole := f.goOn(t, fault{})
+	_, all := whole.requireWhole(0)
+	require.NotEqual(t, older, whole.disks[0].identity())
+	writes := device.Blocks(whole.machine)[0].Counters().Writes
+	require.Greater(t, writes, uint64(20))
+
+	for _, test := range []struct {
+		name   string
+		ends   machine.Reason
+		faults func(uint64) device.Faults
+		kept   uint64 // writes that are there for n
+		some   []uint64
+	}{
+		{"fails", machine.Reset, func(n uint64) device.Faults { return device.Faults{Fail: device.AfterWrites(n)} }, 0, []uint64{0, 1, 2, 7, writes / 2, writes - 1}},
+		{"torn", machine.Reset, func(n uint64) device.Faults { return device.Faults{Tear: device.AfterWrites(n)} }, 0, []uint64{0, 1, writes / 3}},
+		{"stops", machine.PoweredOff, func(n uint64) device.Faults { return device.Faults{Stop: device.AtWrite(n)} }, 1, []uint64{0, 1, 9, writes / 2, writes - 2}},
+	} {
+		numbers := test.some
+		if *full {
+			numbers = nil
+			for n := range writes - test.kept {
+				numbers = append(numbers, n)
+			}
+		}
+		t.Run(test.name, func(t *testing.T) {
+			last := 0
+			for _, n := range numbers {
+				d := f.goOn(t, fault{disks: map[int]device.Faults{0: test.faults(n)}, ends: test.ends})
+				if test.ends == machine.Reset {
+					d.requireStatus("failed", "-1")
+				}
+				pages := d.requireSalvaged(older, n+test.kept)
+				require.GreaterOrEqual(t, pages, last, "write %d: there was more before", n)
+				last = pages
+				require.NoError(t, d.machine.Close())
+			}
+			require.Greater(t, last, all/4)
+			t.Logf("%d of %d writes tried, %d of %d pages after the last", len(numbers), writes, last, all)
+		})
+	}
+}
+
+// requireSalvaged requires what can be required of a disk on which so many
+// writes of the dump were done, and gives the number of pages that can be read.
+func (d *dumped) requireSalvaged(older uint32, writes uint64) (pages int) {
+	d.t.Helper()
+	file, dump, err := d.open(0)
+	if writes == 0 {
+		require.NoError(d.t, err)
+		require.True(d.t, file.Complete())
+		require.Equal(d.t, older, d.disks[0].identity(), "nothing was written: the older dump is still there")
+		return 0
+	}
+	if err == nil {
+		require.False(d.t, file.Complete() && dump.Complete(), "%d writes: it is taken for whole", writes)
+	}
+	if writes > 2 { // by now the older one's headers are gone
+		require.NotEqual(d.t, older, d.disks[0].identity(), "%d writes: the older dump is found", writes)
+	}
+	if err != nil || d.disks[0].identity() == older {
+		return 0
+	}
+	pages, _ = d.requireTruePages(dump)
+	if pages > 0 {
+		require.Equal(d.t, pages, d.saved(), "%d writes: savecore saves something else", writes)
+	}
+	d.requireUnchanged()
+	return pages
+}
+
+// saved is how many pages of the dump are there after savecore.
+func (d *dumped) saved() int {
+	d.t.Helper()
+	directory := d.t.TempDir()
+	result, err := savecore.Save(d.t.Context(), d.disks[0], d.disks[0].Size(), savecore.Options{Directory: directory, Device: "disk0"})
+	require.NoError(d.t, err)
+	information, err := os.ReadFile(fmt.Sprintf("%s/info.%d", directory, result.Number))
+	require.NoError(d.t, err)
+	require.Contains(d.t, string(information), "incomplete")
+	saved, err := os.Open(result.Path)
+	require.NoError(d.t, err)
+	defer saved.Close()
+	file, err := container.Open(saved, result.Size)
+	require.NoError(d.t, err)
+	defer file.Close()
+	dump, err := minidump.Open(file, file.Size())
+	require.NoError(d.t, err)
+	pages, _ := d.requireTruePages(dump)
+	return pages
+}

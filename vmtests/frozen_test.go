@@ -1,0 +1,196 @@
+package vmtests
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/container/target"
+	"github.com/seed64aab995/rescuekernel/emulator/device"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/kvm"
+	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+// memoryDisk is a disk's storage. A write beyond its end is refused.
+type memoryDisk struct{ content []byte }
+
+var errBeyondDisk = errors.New("beyond the end of the disk")
+
+func (d *memoryDisk) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(d.content).ReadAt(p, off)
+}
+
+func (d *memoryDisk) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off+int64(len(p)) > int64(len(d.content)) {
+		return 0, errBeyondDisk
+	}
+	return copy(d.content[off:], p), nil
+}
+
+// Size, SectorSize and Flush make it a target.Device.
+func (d *memoryDisk) Size() int64     { return int64(len(d.content)) }
+func (d *memoryDisk) SectorSize() int { return 512 }
+func (d *memoryDisk) Flush() error    { return nil }
+
+func (d *memoryDisk) clone() *memoryDisk { return &memoryDisk{bytes.Clone(d.content)} }
+
+// labelledDisk is a disk that is a target.
+func labelledDisk(t testing.TB, size int64) *memoryDisk {
+	t.Helper()
+	d := &memoryDisk{make([]byte, size)}
+	options := target.PrepareOptions{Size: size}
+	_, err := rand.Read(options.ID[:])
+	require.NoError(t, err)
+	_, err = target.Prepare(d, options)
+	require.NoError(t, err)
+	return d
+}
+
+// frozen is a host at its freeze point, and its disks: what a test lets go on as
+// often as it likes, each time in a machine of its own. So a fault costs a dump
+// and no boot.
+type frozen struct {
+	snapshot *machine.Snapshot
+	opened   *reserve.Reservation
+	config   machine.Config
+	disks    []*memoryDisk
+}
+
+// scene says what host a test wants.
+type scene struct {
+	sizes   string // of the disks, MiB, separated by blanks
+	command string // more for the host
+	rescue  *program
+	memory  uint64
+	older   bool // an older dump, of another boot, is on the disks
+}
+
+const usualScene = "16"
+
+var (
+	scenesMutex sync.Mutex
+	scenes      = map[scene]*frozen{}
+)
+
+// freeze gives a host at its freeze point; each scene is booted once.
+func freeze(t testing.TB, s scene) *frozen {
+	t.Helper()
+	if s.rescue == nil {
+		s.rescue = rescueProgram
+	}
+	scenesMutex.Lock()
+	defer scenesMutex.Unlock()
+	if f, ok := scenes[s]; ok {
+		return f
+	}
+	var disks []*memoryDisk
+	for _, size := range strings.Fields(s.sizes) {
+		mib, err := strconv.ParseInt(size, 10, 64)
+		require.NoError(t, err)
+		disks = append(disks, labelledDisk(t, mib<<20))
+	}
+	if s.older {
+		bootWithDisks(t, s, "fill=1 "+s.command, disks).requireWhole(0)
+	}
+	h := bootWithDisks(t, s, s.command, disks)
+	f := &frozen{snapshot: h.before, opened: h.opened, config: h.config, disks: disks}
+	scenes[s] = f
+	return f
+}
+
+// bootWithDisks boots a host and stops it at its freeze point.
+func bootWithDisks(t testing.TB, s scene, command string, disks []*memoryDisk) *dumped {
+	t.Helper()
+	config := machine.Config{MemorySize: s.memory}
+	for i, d := range disks {
+		config.Disks = append(config.Disks, machine.Disk{Name: fmt.Sprintf("disk%d", i), Size: d.Size(), Storage: d})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stop := &stopper{text: "host: panic of kind", at: true, stop: cancel}
+	h := startOn(t, runners[0], config, "panic=nil "+command, s.rescue, func(c *console) io.Writer {
+		stop.Writer = c
+		return stop
+	})
+	exit, err := h.machine.Run(ctx)
+	require.NoError(t, err)
+	require.Equal(t, machine.Canceled, exit.Reason, "the host did not arm: %v\n%s", exit, h.console)
+	match := armedLine.FindStringSubmatch(h.console.String())
+	require.NotNil(t, match, "the host did not arm: %v\n%s", exit, h.console)
+	base, err := strconv.ParseUint(match[1], 0, 64)
+	require.NoError(t, err)
+	h.block = physmem.Address(base)
+	h.freeze, err = strconv.ParseUint(match[3], 0, 64)
+	require.NoError(t, err)
+	h.freezeHere()
+	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
+	require.NoError(t, err)
+	return &dumped{handOff: h, config: config, opened: opened, disks: disks}
+}
+
+// fault is what goes wrong in one run.
+type fault struct {
+	disks  map[int]device.Faults
+	change func(physmem.Memory) // at the freeze point
+	spoil  func([]*memoryDisk)  // likewise
+
+	controller bool // the machine has an interrupt controller
+	// ends is how the machine ends, Reset if 0.
+	ends machine.Reason
+}
+
+// goOn lets the host hand over in a machine of its own, with copies of the
+// disks.
+func (f *frozen) goOn(t testing.TB, w fault) *dumped {
+	t.Helper()
+	d := f.restore(t, w)
+	began := time.Now()
+	d.exit = d.finish()
+	d.took = time.Since(began)
+	if w.ends == 0 {
+		w.ends = machine.Reset
+	}
+	require.Equal(t, w.ends, d.exit.Reason, "%v\n%s", d.exit, d.console)
+	return d
+}
+
+// restore is goOn up to the freeze point.
+func (f *frozen) restore(t testing.TB, w fault) *dumped {
+	t.Helper()
+	d := &dumped{handOff: &handOff{t: t, runner: runners[0], console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
+	d.config = f.config
+	d.config.Disks, d.config.Boot = slices.Clone(f.config.Disks), machine.Boot{}
+	d.config.Serial, d.config.InterruptController = d.console, w.controller
+	for i, disk := range f.disks {
+		d.disks = append(d.disks, disk.clone())
+		d.config.Disks[i].Storage = d.disks[i]
+	}
+	if w.spoil != nil {
+		w.spoil(d.disks)
+	}
+	o := kvm.Options{Disks: device.Options{Faults: func(disk int) device.Faults { return w.disks[disk] }}}
+	m, err := o.New(d.config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	d.machine = m
+	require.NoError(t, machine.Restore(m, f.snapshot))
+	if w.change != nil {
+		w.change(m.Memory())
+	}
+	d.before, err = m.Snapshot()
+	require.NoError(t, err)
+	return d
+}
