@@ -22,11 +22,10 @@ import (
 
 // Board is a machine that QEMU makes.
 type Board struct {
-	Binary    string
-	Machine   string
-	RAM       physmem.Address // where RAM begins
-	PortsAt   physmem.Address // where I/O ports are in memory; 0: they are ports
-	Arguments []string
+	Binary  string
+	Machine string
+	RAM     physmem.Address // where RAM begins
+	PortsAt physmem.Address // where I/O ports are in memory; 0: they are ports
 }
 
 // The boards.
@@ -71,11 +70,11 @@ func Start(t testing.TB, board Board, arguments ...string) *Machine {
 	m := &Machine{t: t, board: board}
 	m.memory, err = unix.Mmap(int(f.Fd()), 0, RAMSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	require.NoError(t, err)
-	command := exec.Command(path, append(append([]string{
+	command := exec.Command(path, append([]string{
 		"-machine", board.Machine + ",memory-backend=ram", "-m", strconv.Itoa(RAMSize>>20) + "M",
 		"-object", fmt.Sprintf("memory-backend-file,id=ram,share=on,size=%d,mem-path=%s", RAMSize, ram),
 		"-accel", "tcg", "-S", "-qtest", "stdio", "-qtest-log", "/dev/null", "-display", "none", "-nodefaults", "-no-user-config",
-	}, board.Arguments...), arguments...)...)
+	}, arguments...)...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	m.in, err = command.StdinPipe()
