@@ -22,6 +22,7 @@ func contributory(v amd64.Vector) bool {
 // deliverFault delivers c.fault, and what comes of that: a double fault, or the
 // CPU's shutdown.
 func (c *CPU) deliverFault() *machine.Exit {
+	origin := c.fault
 	for first := c.fault; ; {
 		if c.fault.vector == amd64.VectorPageFault {
 			c.cr2 = c.fault.address
@@ -38,7 +39,7 @@ func (c *CPU) deliverFault() *machine.Exit {
 		pf := amd64.VectorPageFault
 		switch {
 		case first.vector == amd64.VectorDoubleFault && (contributory(second.vector) || second.vector == pf):
-			return &machine.Exit{Reason: machine.TripleFault, Detail: c.shutdown(second)}
+			return &machine.Exit{Reason: machine.TripleFault, Detail: c.shutdown(origin, second)}
 		case contributory(first.vector) && contributory(second.vector), first.vector == pf && (contributory(second.vector) || second.vector == pf):
 			if second.vector == pf {
 				c.cr2 = second.address
@@ -49,8 +50,9 @@ func (c *CPU) deliverFault() *machine.Exit {
 	}
 }
 
-func (c *CPU) shutdown(f fault) string {
-	return fmt.Sprintf("%v (code %#x, CR2 %#x) while #DF was delivered; %s", f.vector, f.code, c.cr2, c.registers())
+func (c *CPU) shutdown(first, f fault) string {
+	return fmt.Sprintf("%v (code %#x, address %#x), then %v (code %#x) while #DF was delivered; %s",
+		first.vector, first.code, first.address, f.vector, f.code, c.registers())
 }
 
 // gateOf reads an IDT entry: 16 bytes.

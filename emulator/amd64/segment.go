@@ -316,7 +316,7 @@ func (c *CPU) dropSegments() {
 		s := &c.segments[n]
 		code := s.Access&typeCode != 0
 		if s.Access&machine.AccessUnusable == 0 && uint8(s.Access>>machine.AccessDPLShift&3) < c.cpl && !(code && s.Access&typeConform != 0) {
-			*s = machine.Segment{Access: machine.AccessUnusable}
+			s.Selector, s.Access = 0, machine.AccessUnusable // the base stays: what 64-bit mode uses of FS and GS
 		}
 	}
 	c.contextChanged()
