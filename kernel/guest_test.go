@@ -41,9 +41,13 @@ func TestMain(m *testing.M) {
 
 // build builds a program as an image for package kernel.
 func build(program, output string, flags ...string) error {
+	return buildFor("amd64", program, output, flags...)
+}
+
+func buildFor(architecture, program, output string, flags ...string) error {
 	arguments := append([]string{"build", "-o", output, "-ldflags", "-E " + importPath + ".entry -T 0x500000411000 " + strings.Join(flags, " ")}, program)
 	command := exec.Command("go", arguments...)
-	command.Env = append(command.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	command.Env = append(command.Environ(), "GOOS=linux", "GOARCH="+architecture, "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		return errors.New(string(out))
 	}

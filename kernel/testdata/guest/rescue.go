@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
-	"github.com/seed64aab995/rescuekernel/machdep/amd64"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/rescue"
 	"github.com/seed64aab995/rescuekernel/reserve"
@@ -83,9 +82,7 @@ func rescued() {
 	check(err == nil, "open the reservation: %v", err)
 	area := must(r.PanicArea())
 	fmt.Printf("rescued %v after %v: %v, %q, greeting %q\n", boot.Role, mainTime, area.Reason, area.Message, os.Getenv("greeting"))
-	var state amd64.CPUState
-	check(state.UnmarshalBinary(area.Registers[0].State) == nil, "registers")
-	fmt.Printf("rip %#x fs %#x memory limit %s\n", state.RIP, state.FSBase, os.Getenv("GOMEMLIMIT"))
+	fmt.Printf("%s memory limit %s\n", registers(area.Registers[0].State), os.Getenv("GOMEMLIMIT"))
 
 	log := make([]byte, block.MessageBuffer.Length)
 	must(memory.ReadPhysical(log, block.MessageBuffer.Extents[0].Start))

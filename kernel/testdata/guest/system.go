@@ -59,9 +59,7 @@ func protect(arguments []string) {
 	alias := func(a uintptr) uintptr {
 		return uintptr(block.Space.DirectMap) + uintptr(b.Reservation.Start) + uintptr(block.Parts[handoff.PartImage].Offset) + a - uintptr(block.Image.LinkBase)
 	}
-	for name, a := range map[string]uintptr{
-		"text": text, "descriptor tables": control + 0x1000, "interrupt table": control + 0x1080, "TSS": control + 0x1304,
-	} {
+	for name, a := range protectedPlaces(text, control) {
 		check(faults(func() { poke(a) }), "%s can be written at %#x", name, a)
 		check(faults(func() { poke(alias(a)) }), "%s can be written at %#x in the direct map", name, alias(a))
 	}
@@ -74,8 +72,16 @@ func protect(arguments []string) {
 
 //go:nosplit
 func onPanic(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address {
+	leave(c, panicCode(c))
+	return 0
+}
+
+// panicCode is the reason, with what else there is to tell of a panic.
+//
+//go:nosplit
+func panicCode(c *handoff.PanicContext) byte {
 	if c.Depth == 2 {
-		kernel.Out8(0xf4, byte(c.Reason)|0x80)
+		return byte(c.Reason) | 0x80
 	}
 	if nested {
 		poke(0x1234_5678_9000)
@@ -87,12 +93,11 @@ func onPanic(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address 
 			poked++
 		}
 		if beats != before {
-			kernel.Out8(0xf4, 0x7f)
+			return 0x7f
 		}
-		kernel.Out8(0xf4, byte(c.Reason)|byte(c.CPU)<<4)
+		return byte(c.Reason) | byte(c.CPU)<<4
 	}
-	kernel.Out8(0xf4, byte(c.Reason))
-	return 0
+	return byte(c.Reason)
 }
 
 var (
