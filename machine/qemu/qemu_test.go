@@ -210,3 +210,24 @@ func BenchmarkStep(b *testing.B) {
 		}
 	}
 }
+
+// TestTaskRegister: a state whose task register was loaded, as that of every
+// kernel, can be set.
+func TestTaskRegister(t *testing.T) {
+	t.Parallel()
+	m, err := qemu.New(machine.Config{})
+	if errors.Is(err, machine.ErrUnavailable) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	s := machine.LongModeState(0x10_0000, 0x20_0000)
+	const presentBusyTSS = 0x8b
+	s.GDTR = machine.DescriptorTable{Base: 0x30_0000, Limit: 0x7f}
+	s.TR = machine.Segment{Selector: 0x38, Base: 0x30_1000, Limit: 0x67, Access: presentBusyTSS}
+	require.NoError(t, m.SetState(0, s))
+	state, err := m.State(0)
+	require.NoError(t, err)
+	require.Equal(t, s.TR.Base, state.(*machine.AMD64State).TR.Base)
+	require.Equal(t, s.TR.Selector, state.(*machine.AMD64State).TR.Selector)
+}

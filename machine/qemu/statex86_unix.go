@@ -89,7 +89,7 @@ func refuseAMD64(old, s *machine.AMD64State) error {
 		same bool
 	}{
 		{"GDTR", old.GDTR == s.GDTR}, {"IDTR", old.IDTR == s.IDTR}, {"CS", same(old.CS, s.CS)}, {"SS", same(old.SS, s.SS)},
-		{"DS", same(old.DS, s.DS)}, {"ES", same(old.ES, s.ES)}, {"TR", same(old.TR, s.TR)}, {"LDTR", same(old.LDTR, s.LDTR)},
+		{"DS", same(old.DS, s.DS)}, {"ES", same(old.ES, s.ES)}, {"TR", same(busy(old.TR), busy(s.TR))}, {"LDTR", same(old.LDTR, s.LDTR)},
 		{"FS", based(old.FS, s.FS)}, {"GS", based(old.GS, s.GS)},
 		{"DR0 to DR3", old.DR == s.DR}, {"DR7", old.DR7 == s.DR7}, {"activity", old.Activity == s.Activity},
 	} {
@@ -98,4 +98,14 @@ func refuseAMD64(old, s *machine.AMD64State) error {
 		}
 	}
 	return nil
+}
+
+// busy is a task register as it is once it was loaded. QEMU marks the
+// descriptor in memory as busy, but not the hidden part.
+func busy(tr machine.Segment) machine.Segment {
+	const availableTSS, busyBit = 0x9, 0x2
+	if tr.Access&(machine.AccessCodeData|machine.AccessTypeMask) == availableTSS {
+		tr.Access |= busyBit
+	}
+	return tr
 }

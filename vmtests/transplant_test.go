@@ -1,0 +1,157 @@
+package vmtests
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/capture"
+	"github.com/seed64aab995/rescuekernel/container"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/qemu"
+	"github.com/seed64aab995/rescuekernel/reserve"
+)
+
+// A host that froze on one machine goes on in another one, and natively: the raw
+// minidump is the same to the byte.
+func TestTransplant(t *testing.T) {
+	commands := []string{""}
+	if *full {
+		commands = append(commands, "debug.rescue.compress=none")
+	}
+	for _, command := range commands {
+		t.Run("from kvm "+command, func(t *testing.T) {
+			f := freeze(t, scene{sizes: usualScene, command: command})
+			requireSameDumps(t, f)
+		})
+		t.Run("from qemu "+command, func(t *testing.T) {
+			requireSameDumps(t, freezeInQEMU(t, command))
+		})
+	}
+}
+
+// requireSameDumps lets a host go on everywhere and compares the dumps.
+func requireSameDumps(t *testing.T, f *frozen) {
+	t.Helper()
+	native, size := f.native(t)
+	t.Logf("%d bytes, SHA-256 %s", size, native)
+
+	here := f.goOn(t, fault{})
+	here.requireStatus("whole", "0")
+	here.requireWhole(0)
+	require.Equal(t, native, here.digest(), "KVM's dump is not the native one")
+
+	there := f.goOnInQEMU(t)
+	there.requireStatus("whole", "0")
+	there.requireWhole(0)
+	require.Equal(t, native, there.digest(), "QEMU's dump is not the native one")
+	t.Logf("from the freeze point to the end: KVM %v, QEMU %v", here.took, there.took)
+}
+
+// native is the digest of the dump that capture makes of the snapshot, here, and
+// the dump's size.
+func (f *frozen) native(t *testing.T) (string, int64) {
+	t.Helper()
+	host, err := capture.Open(f.snapshot.Memory, f.opened.Block.Reservation.Start)
+	require.NoError(t, err)
+	require.Empty(t, host.Marks)
+	dumper, err := host.NewDumper(nil)
+	require.NoError(t, err)
+	sum := sha256.New()
+	n, err := io.Copy(sum, io.NewSectionReader(dumper, 0, dumper.Size()))
+	require.NoError(t, err)
+	require.Equal(t, dumper.Size(), n)
+	return hex.EncodeToString(sum.Sum(nil)), n
+}
+
+// digest is that of the minidump on the first disk, as it is when what it is
+// wrapped in is taken off.
+func (d *dumped) digest() string {
+	d.t.Helper()
+	file, err := container.Open(d.disks[0], d.disks[0].Size())
+	require.NoError(d.t, err)
+	defer func() { require.NoError(d.t, file.Close()) }()
+	sum := sha256.New()
+	_, err = io.Copy(sum, io.NewSectionReader(file, 0, file.Size()))
+	require.NoError(d.t, err)
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// fileDisk is a copy of a disk in a file: what QEMU takes.
+func fileDisk(t *testing.T, d *memoryDisk) machine.Disk {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk")
+	require.NoError(t, os.WriteFile(path, d.content, 0o600))
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
+	return machine.Disk{Name: "dump", Size: d.Size(), Storage: file}
+}
+
+// freezeInQEMU boots a host with a disk in QEMU and stops it at its freeze point.
+func freezeInQEMU(t *testing.T, command string) *frozen {
+	t.Helper()
+	disk := labelledDisk(t, 16<<20)
+	config := machine.Config{Disks: []machine.Disk{fileDisk(t, disk)}}
+	h := freezeAt(t, runners[1], config, "nil", command, rescueProgram)
+	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
+	require.NoError(t, err)
+	config.Disks[0].Storage = disk
+	return &frozen{snapshot: h.before, opened: opened, config: config, disks: []*memoryDisk{disk}}
+}
+
+// goOnInQEMU is goOn in QEMU. What firmware does with the disk's registers the
+// test does: there was no firmware.
+func (f *frozen) goOnInQEMU(t *testing.T) *dumped {
+	t.Helper()
+	d := &dumped{handOff: &handOff{t: t, runner: runners[1], console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
+	d.config = machine.Config{MemorySize: f.config.MemorySize, Serial: d.console, Disks: []machine.Disk{fileDisk(t, f.disks[0])}}
+	socket := filepath.Join(t.TempDir(), "qtest")
+	m, err := qemu.Options{Arguments: []string{"-qtest", "unix:" + socket + ",server=on,wait=off"}}.New(d.config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	d.machine = m
+	assignDisk(t, socket)
+	require.NoError(t, machine.Restore(m, f.snapshot))
+	d.before, err = m.Snapshot()
+	require.NoError(t, err)
+	began := time.Now()
+	d.exit = d.finish()
+	d.took = time.Since(began)
+	require.Equal(t, machine.Reset, d.exit.Reason, "%v\n%s", d.exit, d.console)
+	content, err := os.ReadFile(d.config.Disks[0].Storage.(*os.File).Name())
+	require.NoError(t, err)
+	d.disks = []*memoryDisk{{content}}
+	return d
+}
+
+// assignDisk gives I/O ports to the disk at PCI 00:01.0, through the protocol
+// that QEMU has for its own tests (QEMU docs/devel/testing/qtest.rst).
+func assignDisk(t *testing.T, socket string) {
+	t.Helper()
+	connection, err := net.Dial("unix", socket)
+	require.NoError(t, err)
+	defer connection.Close()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+	answers := bufio.NewReader(connection)
+	const disk, bar0, ports = 0x8000_0000 | 1<<11, 0x10, 0xc000
+	for _, command := range []string{
+		fmt.Sprintf("outl 0xcf8 %#x", disk|bar0), fmt.Sprintf("outl 0xcfc %#x", ports),
+	} {
+		_, err := fmt.Fprintln(connection, command)
+		require.NoError(t, err)
+		line, err := answers.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "OK", strings.TrimSpace(line), command)
+	}
+}
