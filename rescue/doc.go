@@ -26,6 +26,17 @@
 // operating system, brings its own. This package builds and plans everywhere; the
 // panic path runs on amd64 and arm64.
 //
+// A host on package kernel arms in its first lines of main, with its first boot
+// module as the rescue program:
+//
+//	boot, err := kernel.Boot()
+//	memory, err := kernel.Memory()
+//	armed, err := rescue.Arm(rescue.Config{
+//		Platform:   kernel.Platform{},
+//		Image:      physmem.NewExtentReader(memory, []physmem.Range{boot.Modules[0].Range}),
+//		ImageRange: boot.Modules[0].Range, // is the host's again
+//	})
+//
 // What an Arm does not do: start the other CPUs, find devices, choose targets.
 // The host knows; Config takes it. With Config.Devices it reads the labels of the
 // disks that the host names; Armed.Estimate says what a dump would take now.
