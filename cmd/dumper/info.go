@@ -105,7 +105,7 @@ func (p *program) gather(ctx context.Context, d *dump, scan bool) (*facts, error
 		KernelBase: hexadecimal(h.KernelBase), DmapPhysical: hexadecimal(h.DirectMapPhysical),
 		DmapBase: hexadecimal(h.DirectMapBase), DmapEnd: hexadecimal(h.DirectMapEnd),
 		MessageSize: h.MessageBufferSize, BitmapSize: h.BitmapSize, TableSize: h.PageTableSize, Flags: h.Flags,
-		Space: map[string]int64{}, Container: gatherLayers(d.container), KernelDump: gatherHeader(d.container), Notes: gatherNotes(d.Reader),
+		Space: map[string]int64{}, Container: gatherLayers(d.container), KernelDump: gatherHeader(d.container), Notes: gatherNotes(d),
 	}
 	for _, problem := range d.Problems() {
 		f.Problems = append(f.Problems, problem.Error())

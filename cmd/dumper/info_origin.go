@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed64aab995/rescuekernel/container"
+	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/minidump"
 )
 
@@ -82,6 +83,7 @@ func gatherHeader(file *container.File) *headerFact {
 
 // notesFact is what the dump notes tell beside registers.
 type notesFact struct {
+	Early    bool     `json:"early"` // they are those that were kept ahead of the dump
 	HostName string   `json:"host_name"`
 	Kernel   string   `json:"kernel_version"`
 	BuildID  string   `json:"build_id"`
@@ -92,12 +94,19 @@ type notesFact struct {
 	Cut      string   `json:"cut"`
 }
 
-func gatherNotes(r *minidump.Reader) *notesFact {
-	notes, _ := r.Notes() // damage is among the dump's problems
+// gatherNotes takes the notes in the dump, or where they were cut off those on
+// its device.
+func gatherNotes(d *dump) *notesFact {
+	notes, _ := d.Notes() // damage is among the dump's problems
+	early := false
 	if notes == nil {
-		return nil
+		if notes = d.earlyNotes(); notes == nil {
+			return nil
+		}
+		early = true
 	}
 	f := &notesFact{
+		Early:    early,
 		HostName: notes.HostName, Kernel: notes.Version, BuildID: string(notes.BuildID), Panic: notes.Panic,
 		CPUs: len(notes.CPUs), Marks: []string{},
 	}
@@ -111,6 +120,34 @@ func gatherNotes(r *minidump.Reader) *notesFact {
 		f.Cut = fmt.Sprintf("%v: %s left out", notes.Cut.Reason, plural(notes.Cut.Pages, "page"))
 	}
 	return f
+}
+
+// earlyNotes are the dump notes of the early record on the dump's device, nil if
+// there are none of this dump.
+func (d *dump) earlyNotes() *minidump.Notes {
+	found := d.container.KernelDump()
+	if found == nil {
+		return nil
+	}
+	block := make([]byte, 4096)
+	if n, _ := d.file.ReadAt(block, target.LabelOffset); n < len(block) {
+		return nil
+	}
+	label, err := target.ParseLabel(block)
+	if err != nil {
+		return nil
+	}
+	label.Start = 0 // the file is the extent
+	early, err := target.ReadEarly(d.file, label)
+	if err != nil || early.Stream != found.Header.Identity() {
+		return nil
+	}
+	section := early.Section(target.KindNotes)
+	if section == nil || section.Damaged {
+		return nil
+	}
+	notes, _ := minidump.DecodeNotes(section.Data)
+	return notes
 }
 
 // noteLines shows what the dump notes tell, or else the kernel dump header.
@@ -127,6 +164,9 @@ func (f *facts) noteLines() (lines []field) {
 		if value != "" {
 			lines = append(lines, field{name, printable(value)})
 		}
+	}
+	if n.Early {
+		add("notes", "from the early record: the dump has none any more")
 	}
 	add("panic", n.Panic)
 	add("host", n.HostName)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/container/kerneldump"
 	"github.com/seed64aab995/rescuekernel/container/target"
+	"github.com/seed64aab995/rescuekernel/minidump"
 )
 
 // imageDisk is an image file as a device.
@@ -104,4 +105,38 @@ func TestExtentOfADevice(t *testing.T) {
 	odd := filepath.Join(t.TempDir(), "odd:1+1")
 	require.NoError(t, os.WriteFile(odd, dump, 0o600))
 	require.Contains(t, requireDone(t, "info", odd), "complete")
+}
+
+// Of a dump that was cut, info shows the notes that were kept ahead of it.
+func TestInfoOfACutDump(t *testing.T) {
+	t.Parallel()
+	dumpPath, _ := hostDump(t)
+	dump := contents(t, dumpPath)
+	path := emptyImage(t, 4<<20)
+	name := path + ":1M+2M"
+	requireDone(t, "prepare", name)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer file.Close()
+	l, err := target.Read(file, 4<<20, 1<<20)
+	require.NoError(t, err)
+	w, err := target.NewWriter(target.WriterOptions{Device: imageDisk{file, 4 << 20}, Label: l, Header: kerneldump.Header{Architecture: "amd64", HostName: "testhost"}})
+	require.NoError(t, err)
+	require.NoError(t, w.Begin(nil))
+	_, err = w.Write(dump[:len(dump)/2])
+	require.NoError(t, err)
+	notes := minidump.Notes{Panic: "it was cut", Cut: &minidump.Cut{Reason: minidump.CutSize, Pages: 9}}
+	data, err := minidump.EncodeNotes(&notes, minidump.NotesSize(&notes))
+	require.NoError(t, err)
+	require.NoError(t, w.CloseIncomplete([]target.Section{{Kind: target.KindNotes, Data: data}}))
+
+	out := requireDone(t, "info", name)
+	require.Contains(t, out, "INCOMPLETE")
+	require.Contains(t, out, "from the early record")
+	require.Contains(t, out, "it was cut")
+	require.Contains(t, out, "9 pages left out")
+
+	_, err = file.WriteAt(make([]byte, 512), l.Start+l.EarlyOffset)
+	require.NoError(t, err)
+	require.NotContains(t, requireDone(t, "info", name), "early record")
 }
