@@ -3,8 +3,11 @@ package drill
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
+	"strings"
 
 	"github.com/seed64aab995/rescuekernel/bootimage"
 	"github.com/seed64aab995/rescuekernel/imagebuild"
@@ -25,9 +28,9 @@ func (d *drill) images(ctx context.Context) error {
 		if *image.content != nil {
 			continue
 		}
-		built, err := imagebuild.Cached(ctx, "", imagebuild.Options{Package: image.name, Directory: d.Source})
+		built, err := d.build(ctx, image.name)
 		if err != nil {
-			return fmt.Errorf("build %s: %w", image.name, err)
+			return err
 		}
 		if *image.content, err = os.ReadFile(built.Image); err != nil {
 			return fmt.Errorf("build %s: %w", image.name, err)
@@ -38,4 +41,39 @@ func (d *drill) images(ctx context.Context) error {
 		return fmt.Errorf("wrap the host: %w", err)
 	}
 	return nil
+}
+
+// build builds a program of this module: where the go command finds the module
+// from where it runs, as that has it (a checkout, a module that requires this
+// one); elsewhere at the version that this program was itself built of.
+func (d *drill) build(ctx context.Context, name string) (*imagebuild.Result, error) {
+	built, err := imagebuild.Cached(ctx, "", imagebuild.Options{Package: name, Directory: d.Source})
+	var refused *imagebuild.GoError
+	if version := ownVersion(); errors.As(err, &refused) && version != "" {
+		var again error
+		built, again = imagebuild.Cached(ctx, "", imagebuild.Options{Package: name + "@" + version, Directory: d.Source})
+		if err = again; again != nil {
+			err = errors.Join(refused, again)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", name, err)
+	}
+	return built, nil
+}
+
+// ownVersion is the version of this module that the program was built of, empty
+// if it was built in a checkout.
+func ownVersion() string {
+	const path = "github.com/seed64aab995/rescuekernel"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+		if m.Path == path && m.Version != "" && m.Version != "(devel)" && !strings.Contains(m.Version, "+dirty") {
+			return m.Version
+		}
+	}
+	return ""
 }
