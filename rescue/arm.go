@@ -15,6 +15,7 @@ type Armed struct {
 	platform Platform
 	block    handoff.Block
 	report   reserve.Report
+	handler  handoff.PanicHandler
 
 	mu       sync.Mutex
 	disarmed bool
@@ -25,15 +26,7 @@ type Armed struct {
 // *physmem.SpaceError, *reserve.TooSmallError, reserve.ErrImage, *TargetError and
 // those of the platform.
 func Arm(c Config) (*Armed, error) {
-	if c.Platform == nil || c.Image == nil {
-		return nil, fmt.Errorf("arm: platform and image are required: %w", ErrConfig)
-	}
-	a := &arming{Config: c}
-	armed, err := a.arm()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("arm: %w", err), a.unwind())
-	}
-	return armed, nil
+	return (&arming{Config: c}).run()
 }
 
 // Reservation is the physical memory of the rescue program.
@@ -88,7 +81,9 @@ func (a *Armed) release() error {
 
 // Rearm replaces the rescue program, its settings or its place. The new
 // reservation is made beside the old one, which stays in force until the new
-// one is ready, and if anything fails. On success a is disarmed.
+// one is ready, and if anything fails. On success a is disarmed; an error beside
+// an Armed says that the new one is in force and that the old one's memory could
+// not be given back.
 func (a *Armed) Rearm(c Config) (*Armed, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +93,7 @@ func (a *Armed) Rearm(c Config) (*Armed, error) {
 	if c.Platform == nil {
 		c.Platform = a.platform
 	}
-	next, err := Arm(c)
+	next, err := (&arming{Config: c, before: a.handler}).run()
 	if err != nil {
 		return nil, err
 	}

@@ -12,18 +12,33 @@ import (
 // arming is one call of Arm.
 type arming struct {
 	Config
+	before handoff.PanicHandler // in force until this one is
 	facts  handoff.HostFacts
 	memory physmem.Memory
 	undo   []func() error
 }
 
-// unwind undoes what was done, last first.
-func (a *arming) unwind() error {
-	var errs []error
-	for i := len(a.undo) - 1; i >= 0; i-- {
-		errs = append(errs, a.undo[i]())
+// run arms, or leaves the host as it was.
+func (a *arming) run() (*Armed, error) {
+	if a.Platform == nil || a.Image == nil {
+		return nil, fmt.Errorf("arm: platform and image are required: %w", ErrConfig)
 	}
-	return errors.Join(errs...)
+	armed, err := a.arm()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("arm: %w", err), a.unwind())
+	}
+	return armed, nil
+}
+
+// unwind undoes what was done, last first, up to what cannot be undone: memory
+// that is still mapped or read-only must not be used again.
+func (a *arming) unwind() error {
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		if err := a.undo[i](); err != nil {
+			return fmt.Errorf("undo: %w", err)
+		}
+	}
+	return nil
 }
 
 func (a *arming) arm() (*Armed, error) {
@@ -51,12 +66,17 @@ func (a *arming) arm() (*Armed, error) {
 	if err := a.close(&armed.block); err != nil {
 		return nil, err
 	}
-	if err := a.install(&armed.block); err != nil {
+	if armed.handler, err = a.handler(&armed.block); err != nil {
 		return nil, err
 	}
+	if err := a.Platform.OnPanic(armed.handler); err != nil {
+		return nil, err
+	}
+	// From here on the arming is in force.
 	if !a.ImageRange.IsEmpty() {
 		if err := a.Platform.Release(a.ImageRange); err != nil {
-			return nil, errors.Join(fmt.Errorf("give the image's copy back: %w", err), a.Platform.OnPanic(handoff.PanicHandler{}))
+			a.undo = append(a.undo, func() error { return a.Platform.OnPanic(a.before) })
+			return nil, fmt.Errorf("give the image's copy back: %w", err)
 		}
 	}
 	return armed, nil
@@ -163,21 +183,20 @@ func readOnly(block *handoff.Block) physmem.Ranges {
 	return physmem.NewRanges(block.Reservation).Minus(physmem.NewRanges(writable...))
 }
 
-// install tells the host's kernel what to do at a panic. From here on the
-// arming is in force.
-func (a *arming) install(block *handoff.Block) error {
+// handler is what the host's kernel is told to do at a panic.
+func (a *arming) handler(block *handoff.Block) (handoff.PanicHandler, error) {
 	at, err := a.Platform.VirtualAddress(block.Reservation)
 	if err != nil {
-		return err
+		return handoff.PanicHandler{}, err
 	}
 	stacks := block.Range(handoff.PartISTStacks)
 	third := physmem.Address(stacks.Size() / reserve.ISTStacks / max(uint64(block.CPUs), 1)).AlignDown(handoff.PageSize)
 	stack := func(n physmem.Address) physmem.Range {
 		return physmem.Range{Start: stacks.Start + n*third, End: stacks.Start + (n+1)*third}
 	}
-	return a.Platform.OnPanic(handoff.PanicHandler{
+	return handoff.PanicHandler{
 		Run: panicRoutine(), Block: at, PanicArea: at + uintptr(block.Parts[handoff.PartPanicArea].Offset),
 		Stack: block.Range(handoff.PartPanicStack), NMIStack: stack(0), DoubleFaultStack: stack(1), MachineCheckStack: stack(2),
 		NMI: a.NMI,
-	})
+	}, nil
 }

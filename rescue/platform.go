@@ -8,7 +8,9 @@ import (
 // Platform is the machine as a host's kernel gives it. All methods but Panic
 // are called while the host is healthy.
 type Platform interface {
-	// Facts says what the host is and has.
+	// Facts says what the host is and has. A host whose CPU cannot run a rescue
+	// program says so here, with an error: machdep/amd64's Features.Check knows
+	// what is needed. (One that runs on package kernel has it all.)
 	Facts() (handoff.HostFacts, error)
 
 	// Memory is all RAM of the host. After Protect, a write is an error.
