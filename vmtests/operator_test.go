@@ -76,7 +76,7 @@ func TestRearm(t *testing.T) {
 	for _, test := range []struct{ steps, edition, module string }{
 		{"arm", `"edition one"`, "0"},
 		{"arm,second", `"edition two"`, "1"},
-		{"arm,bad,small", `"edition one"`, "0"},
+		{"arm,bad,small,stray", `"edition one"`, "0"},
 		{"arm,second,bad,small", `"edition two"`, "1"},
 	} {
 		t.Run(test.steps, func(t *testing.T) {
@@ -88,6 +88,7 @@ func TestRearm(t *testing.T) {
 			require.Equal(t, strings.Count(text, "host: armed"), strings.Count(text, "operator: module free: true"), "the image's memory was not given back\n%s", text)
 			if strings.Contains(test.steps, "small") {
 				require.Contains(t, text, "bad refused: arm: ")
+				require.Equal(t, strings.Contains(test.steps, "stray"), strings.Contains(text, "stray refused: arm: give the image's copy back: "))
 				require.Contains(t, text, "small refused: arm: plan reservation ")
 				require.Contains(t, text, "reservation of 4 MiB is too small: a host of ")
 				require.Contains(t, text, " needs at least 8 MiB: image ")

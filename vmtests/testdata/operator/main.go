@@ -4,6 +4,7 @@
 //	arm       with the first module, giving its memory back
 //	second    replace the rescue program by the second module
 //	bad       try to replace it by what is no image
+//	stray     try to, and to give memory back that is free already
 //	small     try to replace it by one in 4 MiB
 //	disarm    undo the arming
 //	panic     panic
@@ -65,14 +66,16 @@ func (o *operator) step(name string) error {
 		return o.install(func(c rescue.Config) (*rescue.Armed, error) { return rescue.Arm(c) }, o.config(0))
 	case "second":
 		return o.install(o.armed.Rearm, o.config(1))
-	case "bad", "small":
-		c := o.config(0)
-		if name == "bad" {
+	case "bad", "small", "stray":
+		c := o.config(1)
+		switch name {
+		case "bad":
 			c.Image = strings.NewReader("this is no image")
-		} else {
+		case "small":
 			c.Place = reserve.Place{Size: 4 << 20}
+		case "stray":
+			c.ImageRange = o.boot.Modules[0].Range
 		}
-		c.ImageRange = physmem.Range{}
 		_, err := o.armed.Rearm(c)
 		fmt.Printf("operator: %s refused: %v\n", name, err)
 	case "disarm":
