@@ -36,7 +36,8 @@ them, the registers of each CPU.
 
 zstd is written as seekable zstd, with all cores: any zstd unpacks it, and
 dumper reads it at random, frame by frame, each with a checksum. OUT may be -
-for standard output. Pages that FILE does not give become zeros; how many is told.
+for standard output. A full dump is an ELF core already, and is not converted.
+Pages that FILE does not give become zeros; how many is told.
 
 ^C leaves a valid file that is cut: dumper and gdb still read what is there; the
 headers of an ELF core that is not compressed are corrected to tell what it
@@ -70,6 +71,10 @@ lacks. A full disk does the same and says what was kept.`,
 
 // convert writes d to v.out.
 func (p *program) convert(ctx context.Context, d *dump, v conversion) error {
+	source, err := newSource(ctx, d, v.to)
+	if err != nil {
+		return err // before anything is created, or cut to nothing
+	}
 	out, err := p.createOutput(v)
 	if err != nil {
 		return err
@@ -79,7 +84,7 @@ func (p *program) convert(ctx context.Context, d *dump, v conversion) error {
 		return errors.Join(err, out.Close())
 	}
 	work := p.progress("convert")
-	report, err := convertTo(ctx, d, v.to, writer, work.update)
+	report, err := source(ctx, writer, work.update)
 	work.end()
 	// Closed whatever happened: what was written must stay readable.
 	kept := fmt.Sprintf("the first %d bytes", report.Written)
@@ -110,16 +115,19 @@ func keptBy(w io.Writer, written int64) string {
 	return fmt.Sprintf("the first %d bytes", written)
 }
 
-// convertTo runs the conversion that the user chose.
-func convertTo(ctx context.Context, d *dump, to string, w io.Writer, progress minidump.Progress) (minidump.Conversion, error) {
+// newSource gives what writes d in the format that the user chose.
+func newSource(ctx context.Context, d *dump, to string) (func(context.Context, io.Writer, minidump.Progress) (minidump.Conversion, error), error) {
+	if d.Format() != minidump.FormatMinidump {
+		return nil, fmt.Errorf("%s is a full dump, an ELF core as it is; only minidumps are converted: %w", d.name, minidump.ErrUnsupported)
+	}
 	if to == "minidump" {
-		return d.CopyMinidump(ctx, w, progress)
+		return d.CopyMinidump, nil
 	}
 	core, err := minidump.NewELFCore(ctx, d.Reader)
 	if err != nil {
-		return minidump.Conversion{}, err
+		return nil, err
 	}
-	return core.Convert(ctx, w, progress)
+	return core.Convert, nil
 }
 
 // createOutput creates the file to write, which must not be the one that is

@@ -113,6 +113,28 @@ func TestConvertRefuses(t *testing.T) {
 	require.Equal(t, before, contents(t, dump))
 }
 
+// A full dump is not converted, and what OUT was before stays.
+func TestConvertRefusesFullDumps(t *testing.T) {
+	t.Parallel()
+	full := make([]byte, 3*4096)
+	copy(full, "\x7fELF\x02\x01\x01\xff")
+	for _, field := range []struct {
+		offset int
+		value  uint64
+	}{
+		{16, 4}, {18, 62}, {20, 1}, {32, 64}, {52, 64}, {54, 56}, {56, 1}, // ET_CORE, amd64, one program header
+		{64, 1}, {64 + 8, 4096}, {64 + 32, 8192}, {64 + 40, 8192}, {64 + 48, 4096}, // PT_LOAD
+	} {
+		full[field.offset], full[field.offset+1] = byte(field.value), byte(field.value>>8)
+	}
+	dump, out := writeTemporary(t, "full", full), writeTemporary(t, "out", []byte("precious"))
+	require.Contains(t, requireDone(t, "info", dump), "full dump")
+	for _, to := range convertFormats {
+		requireFails(t, exitNotDump, "full dump", "convert", "--to", to, dump, out)
+		require.Equal(t, "precious", string(contents(t, out)))
+	}
+}
+
 func TestConvertInterrupted(t *testing.T) {
 	t.Parallel()
 	dump, _ := hostDump(t)
