@@ -64,6 +64,17 @@ func addMessage(p, n uintptr) {
 	}
 }
 
+//go:nosplit
+func addDecimal(v uintptr) {
+	d := uintptr(1)
+	for v/d >= 10 {
+		d *= 10
+	}
+	for ; d > 0; d /= 10 {
+		addMessage(stringAddress("0123456789")+v/d%10, 1)
+	}
+}
+
 // beginPanic makes the CPU of a place (1: CPU 0) the one that panics. A CPU that
 // comes second stops here.
 //
@@ -86,6 +97,10 @@ func beginPanic(place, cpu uintptr) {
 func panicThread(t *thread, reason handoff.Reason, code uintptr, message string) {
 	beginPanic(1, k.cpu)
 	setMessage(message)
+	if reason == handoff.ReasonExit || reason == handoff.ReasonAbort {
+		addMessage(stringAddress(" "), 1)
+		addDecimal(code)
+	}
 	panicThreadSet(t, reason, code)
 }
 
@@ -144,10 +159,6 @@ func describePanic() {
 	print(reasonName(c.Reason))
 	print(": ")
 	writeConsole(addressOf(&c.Message), uintptr(c.MessageLength))
-	if c.Reason == handoff.ReasonExit || c.Reason == handoff.ReasonAbort {
-		print(" ")
-		printDecimal(uintptr(c.ExitCode))
-	}
 	print("\n")
 	printRegisters(c)
 	print("kernel: faults ")
