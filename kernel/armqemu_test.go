@@ -107,6 +107,7 @@ func TestARM64BootFacts(t *testing.T) {
 	require.Contains(t, out, "map [0x40000000, 0x44000000) type 1\n")
 	require.Contains(t, out, `"a module"`)
 	require.Contains(t, out, "CNTFRQ_EL0")
+	require.Regexp(t, `device tree d00dfeed of [0-9]+ bytes, free false`, out)
 }
 
 func TestARM64MemorySizes(t *testing.T) {

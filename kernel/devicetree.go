@@ -69,15 +69,16 @@ func (t *treeReader) open(w *physicalWindow, pointer uintptr) bool {
 	if p == 0 || pointer&7 != 0 || big32(p) != treeMagic {
 		return false
 	}
-	t.base, t.size = p, big32(p+treeOffsetSize)
-	if t.size < treeHeader || t.size > treeMost || w.at(pointer, t.size) == 0 {
+	size := big32(p + treeOffsetSize)
+	if size < treeHeader || size > treeMost || w.at(pointer, size) == 0 {
 		return false
 	}
 	nodes, nodesSize := big32(p+treeOffsetNodes), big32(p+treeNodesSize)
 	text, textSize := big32(p+treeOffsetText), big32(p+treeTextSize)
-	if nodes&3 != 0 || nodes > t.size || nodesSize > t.size-nodes || text > t.size || textSize > t.size-text {
+	if nodes&3 != 0 || nodes > size || nodesSize > size-nodes || text > size || textSize > size-text {
 		return false
 	}
+	t.base, t.size = p, size
 	t.nodes, t.nodeEnd = p+nodes, p+nodes+nodesSize
 	t.text, t.textEnd = p+text, p+text+textSize
 	t.addressCells, t.sizeCells = 2, 1

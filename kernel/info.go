@@ -19,6 +19,10 @@ func Boot() (BootInfo, error) {
 		Reservation: physmem.Range{Start: physmem.Address(k.reservation[0]), End: physmem.Address(k.reservation[1])},
 		Block:       bytesAt(k.block, uintptr(load32(k.block+handoff.OffsetTotalLength))),
 	}
+	if f.tree.size != 0 {
+		start := physmem.Address(f.pointer)
+		b.DeviceTree = physmem.Range{Start: start, End: start + physmem.Address(f.tree.size)}
+	}
 	for _, m := range f.modules[:f.moduleCount] {
 		b.Modules = append(b.Modules, Module{
 			Range:       physmem.Range{Start: physmem.Address(m.start), End: physmem.Address(m.end)},

@@ -98,6 +98,9 @@ func initHostMemory() {
 		m := element(&k.facts.modules[0], i)
 		*element(&x[0], 1+i) = [2]uintptr{m.start &^ (pageSize - 1), roundUp(m.end)}
 	}
+	if t := &k.facts.tree; t.size != 0 {
+		x[maxExcluded-2] = [2]uintptr{k.facts.pointer &^ (pageSize - 1), roundUp(k.facts.pointer + t.size)}
+	}
 	ram := pieces{facts: &k.facts, excluded: &k.noExclusion}
 	for {
 		start, end, ok := ram.next()
@@ -153,6 +156,7 @@ func initHostSets() {
 		f.give(start, end)
 	}
 	f.mark(k.reservation[0], k.reservation[1])
+	f.mark(k.excluded[maxExcluded-2][0], k.excluded[maxExcluded-2][1])
 	f.mark(k.excluded[maxExcluded-1][0], k.excluded[maxExcluded-1][1])
 }
 

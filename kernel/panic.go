@@ -129,7 +129,7 @@ func enterPanic() {
 	}
 	c.Depth = uint32(w.depth)
 	c.Entered = uint64(w.ticks)
-	c.Root = uint64(k.root)
+	putRoots(c)
 	c.MessageBuffer = uint64(k.message.written)
 	if w.depth > 2 {
 		resetMachine()

@@ -141,6 +141,11 @@ func handleFatal(saved uintptr) {
 	}
 }
 
+// putRoots says where the page tables are.
+//
+//go:nosplit
+func putRoots(c *handoff.PanicContext) { c.Root = uint64(k.root) }
+
 //go:nosplit
 func printRegister(name string, v uint64) {
 	print(name)

@@ -67,7 +67,6 @@ func putSystem(c *handoff.PanicContext, pc, sp, pstate uintptr) {
 	putState(c, arm64.StateOffsetMPIDR, k.id[idMPIDR])
 	putState(c, arm64.StateOffsetMIDR, k.id[idMIDR])
 	c.StateLength = arm64.StateSize
-	c.RootLower = uint64(k.root)
 	c.PC, c.Stack = uint64(pc), uint64(sp)
 }
 
@@ -85,6 +84,11 @@ func panicTrap(saved uintptr, reason handoff.Reason, message string) {
 	trapState(c, savedAt(saved), &k.trap)
 	enterPanic()
 }
+
+// putRoots says where the page tables are: TTBR1_EL1 is not used.
+//
+//go:nosplit
+func putRoots(c *handoff.PanicContext) { c.Root, c.RootLower = 0, uint64(k.root) }
 
 //go:nosplit
 func printRegister(name string, v uint64) {

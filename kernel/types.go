@@ -24,6 +24,7 @@ type BootInfo struct {
 	CommandLine string
 	Modules     []Module
 	RSDP        physmem.Address // ACPI's root pointer, 0 if it was not said
+	DeviceTree  physmem.Range   // the flattened device tree, which stays where it is; arm64
 	// Map is the firmware's memory map as it came, sorted: types are E820's.
 	Map []MapEntry
 	// Reservation is the physical memory that block, image and tables lie in.

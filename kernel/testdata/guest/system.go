@@ -30,6 +30,11 @@ func boot(arguments []string) {
 	for _, m := range b.Modules {
 		fmt.Printf("module %v %q: %q\n", m.Range, m.CommandLine, must(kernel.Memory()).ViewPhysical(m.Range)[:8])
 	}
+	if !b.DeviceTree.IsEmpty() {
+		tree := must(kernel.Memory()).ViewPhysical(b.DeviceTree)
+		free := must(kernel.Free())
+		fmt.Printf("device tree %x of %d bytes, free %v\n", tree[:4], len(tree), free.ContainsRange(b.DeviceTree))
+	}
 	fmt.Printf("clock %+v, now %d\n", must(kernel.ClockInfo()), time.Now().Unix())
 	block := must(handoff.Parse(b.Block))
 	check(block.Role == b.Role, "role %v", block.Role)
