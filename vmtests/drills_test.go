@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,12 +71,19 @@ func runDrill(t *testing.T, c drill.Config) *drill.Result {
 	return r
 }
 
-// tool builds a command of this module.
-func tool(t *testing.T, name string) string {
+// dumperPath is cmd/dumper, built once.
+var dumperPath = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "dumper.tool")
+	if out, err := exec.Command("go", "build", "-o", path, "../cmd/dumper").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build cmd/dumper: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+func dumper(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	out, err := exec.Command("go", "build", "-o", path, "../cmd/"+name).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	path, err := dumperPath()
+	require.NoError(t, err)
 	return path
 }
 
@@ -113,7 +121,7 @@ func TestDelveListsTheGoroutinesOfAHost(t *testing.T) {
 	r := runDrill(t, drill.Config{Machine: "kvm", Runner: kvm.New, Host: host, Panic: "call"})
 
 	core := filepath.Join(directory, "core")
-	output(t, exec.Command(tool(t, "dumper"), "convert", "--to", "elf", r.Disk, core))
+	output(t, exec.Command(dumper(t), "convert", "--to", "elf", r.Disk, core))
 	script := filepath.Join(directory, "script")
 	require.NoError(t, os.WriteFile(script, []byte("goroutines\ngoroutines -t\nprint main.books\nexit\n"), 0o600))
 	c := exec.Command(delve, "core", built.Debug, core, "--init", script, "--allow-non-terminal-interactive=true")

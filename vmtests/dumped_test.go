@@ -77,50 +77,74 @@ func (d *memoryDisk) identity() uint32 {
 	return found.Header.Identity()
 }
 
-// requireTruePages requires each page of the host that can be read from the dump
-// to be what the machine had at the freeze point. It returns how many there are,
-// and the holes. Pages in except are looked at only for that they can be read.
-func (d *dumped) requireTruePages(dump *minidump.Reader, except ...physmem.Range) (pages int, holes []minidump.Hole) {
+// comparison is a dump beside the machine's memory at the freeze point.
+type comparison struct {
+	pages int // of the host that can be read from the dump
+	wrong physmem.Ranges
+	holes []minidump.Hole
+}
+
+// compare compares each page of the host with what the machine had at the freeze
+// point. Pages in except are looked at only for that they can be read.
+func (d *dumped) compare(dump *minidump.Reader, except ...physmem.Range) (c comparison) {
 	d.t.Helper()
 	got, want := make([]byte, handoff.PageSize), make([]byte, handoff.PageSize)
-	reservation := d.opened.Block.Reservation
+	own, exempt := physmem.NewRanges(d.opened.Block.Reservation), physmem.NewRanges(except...)
 	for address := range dump.Pages() {
 		page := physmem.Range{Start: address, End: address + handoff.PageSize}
-		if reservation.Overlaps(page) {
+		if own.Overlaps(page) {
 			continue // the rescue program's own, or a hole
 		}
 		_, err := dump.ReadPhysical(got, address)
 		var missing *minidump.MissingError
-		if errors.As(err, &missing) {
-			holes = append(holes, minidump.Hole{Range: page, Reason: missing.Reason})
+		switch {
+		case errors.As(err, &missing):
+			c.holes = append(c.holes, minidump.Hole{Range: page, Reason: missing.Reason})
 			continue
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			holes = append(holes, minidump.Hole{Range: page, Reason: minidump.HoleBeyondEnd})
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			c.holes = append(c.holes, minidump.Hole{Range: page, Reason: minidump.HoleBeyondEnd})
 			continue
 		}
 		require.NoError(d.t, err, "page %v of the dump", address)
-		if physmem.NewRanges(except...).Overlaps(page) {
+		if exempt.Overlaps(page) {
 			continue
 		}
 		_, err = d.before.Memory.ReadPhysical(want, address)
 		require.NoError(d.t, err, "the dump has page %v, the machine has no memory there", address)
-		require.True(d.t, bytes.Equal(want, got), "page %v is not what it was at the freeze point", address)
-		pages++
+		if !bytes.Equal(want, got) {
+			c.wrong = c.wrong.Union(physmem.NewRanges(page))
+		}
+		c.pages++
 	}
-	return pages, holes
+	return c
 }
 
-// requireUnchanged requires all memory outside of the reservation to be what it
-// was at the freeze point, but for what is listed.
-func (d *dumped) requireUnchanged(except ...physmem.Range) {
+// requireTruePages requires each page of the host that can be read from the dump
+// to be what the machine had at the freeze point. It returns how many there are,
+// and the holes.
+func (d *dumped) requireTruePages(dump *minidump.Reader, except ...physmem.Range) (pages int, holes []minidump.Hole) {
+	d.t.Helper()
+	c := d.compare(dump, except...)
+	require.Empty(d.t, c.wrong, "pages of the dump are not what they were at the freeze point")
+	return c.pages, c.holes
+}
+
+// changedMemory is where memory outside of the reservation is not what it was at
+// the freeze point.
+func (d *dumped) changedMemory() physmem.Ranges {
 	d.t.Helper()
 	after, err := d.machine.Snapshot()
 	require.NoError(d.t, err)
-	all := physmem.NewRanges(append(except, d.opened.Block.Reservation)...)
-	changed, err := d.before.Changes(after, all, 16)
+	changed, err := d.before.Changes(after, physmem.NewRanges(d.opened.Block.Reservation), 0)
 	require.NoError(d.t, err)
-	require.Empty(d.t, changed, "the host's memory changed after the freeze point")
+	return changed
+}
+
+// requireUnchanged requires all memory outside of the reservation to be what it
+// was at the freeze point.
+func (d *dumped) requireUnchanged() {
+	d.t.Helper()
+	require.Empty(d.t, d.changedMemory(), "the host's memory changed after the freeze point")
 }
 
 // requireWhole requires a whole and true dump on a disk, and an untouched host.

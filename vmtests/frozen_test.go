@@ -148,6 +148,7 @@ type fault struct {
 	spoil  func([]*memoryDisk)  // likewise
 
 	controller bool // the machine has an interrupt controller
+	attachment device.Attachment
 	// ends is how the machine ends, Reset if 0.
 	ends machine.Reason
 }
@@ -181,7 +182,7 @@ func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	if w.spoil != nil {
 		w.spoil(d.disks)
 	}
-	o := kvm.Options{Disks: device.Options{Faults: func(disk int) device.Faults { return w.disks[disk] }}}
+	o := kvm.Options{Disks: device.Options{Attachment: w.attachment, Faults: func(disk int) device.Faults { return w.disks[disk] }}}
 	m, err := o.New(d.config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })

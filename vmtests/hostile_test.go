@@ -109,6 +109,12 @@ func TestHostileHost(t *testing.T) {
 			fill(t, m, handoff.Region{Length: 4096, Extents: []physmem.Range{{Start: third, End: third + 4096}}}, random(4))
 		}, false},
 		{"reserved bits", func(m physmem.Memory) { word(m, entry, read(entry)|0x7ff<<52|0x80) }, false},
+		{"all of it", func(m physmem.Memory) {
+			for i, region := range []handoff.Region{block.Bitmap, block.DumpAvail, block.MessageBuffer} {
+				fill(t, m, region, random(uint64(5+i)))
+			}
+			word(m, entry, uint64(root)|flags)
+		}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := f.goOn(t, fault{change: test.change})

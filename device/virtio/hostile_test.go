@@ -62,6 +62,7 @@ func TestDeviceThatNeedsReset(t *testing.T) {
 	m.status |= StatusNeedsReset
 	_, err := b.WriteAt(make([]byte, 512), 0)
 	failsFor(t, m, b, err, ErrNeedsReset)
+	require.NotContains(t, err.Error(), "\n", "a console has lines")
 }
 
 func TestLyingUsedRing(t *testing.T) {

@@ -2,7 +2,6 @@ package virtio
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -299,7 +298,7 @@ func (b *Block) Wait(h Handle) error {
 func (b *Block) timedOut() error {
 	err := fmt.Errorf("%v: %w", b.timeout, ErrTimeout)
 	if !b.transport.Legacy() && b.transport.Status()&StatusNeedsReset != 0 {
-		err = errors.Join(err, ErrNeedsReset)
+		err = fmt.Errorf("%w: %w", err, ErrNeedsReset) // in one line of a console
 	}
 	return err
 }
@@ -308,7 +307,7 @@ func (b *Block) timedOut() error {
 // on, and every request ends with err, now and from now on.
 func (b *Block) fail(err error) {
 	if e := reset(b.transport, b.now, b.timeout); e != nil {
-		err = errors.Join(err, e)
+		err = fmt.Errorf("%w; %w", err, e)
 	}
 	b.abandon(err)
 }
