@@ -65,7 +65,8 @@ type Machine interface {
 	SetState(cpu int, state State) error
 
 	// NMI sends a non-maskable interrupt to a CPU, which takes it when it
-	// runs next. It wakes a CPU that halted.
+	// runs next. It wakes a CPU that halted. As on the wire, one that is sent
+	// before the last was taken may be lost.
 	NMI(cpu int) error
 
 	// Reset puts the CPUs and devices into the state after power-on or, where

@@ -16,13 +16,13 @@ var panicKinds = []struct {
 	reason  handoff.Reason
 	message string
 }{
-	{"go", handoff.ReasonExit, ""},
-	{"nil", handoff.ReasonExit, ""},
-	{"stack", handoff.ReasonExit, ""},
+	{"go", handoff.ReasonExit, "the program ended with exit code 2"},
+	{"nil", handoff.ReasonExit, "the program ended with exit code 2"},
+	{"stack", handoff.ReasonExit, "the program ended with exit code 2"},
 	{"memory", handoff.ReasonMemory, ""},
 	{"kernel", handoff.ReasonKernelFault, ""},
 	{"call", handoff.ReasonCall, "the operator asked for it"},
-	{"exit", handoff.ReasonExit, ""},
+	{"exit", handoff.ReasonExit, "the program ended with exit code 3"},
 }
 
 // Each kind of panic, under KVM; one of them, or all, in QEMU.
