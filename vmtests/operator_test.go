@@ -48,20 +48,20 @@ func operate(t *testing.T, command string) *handOff {
 }
 
 // freezeArmed runs the operator to the freeze point of its last arming: where
-// that is, it says in a first run that does not panic.
-func freezeArmed(t *testing.T, steps, command string) *handOff {
+// that is, it says in a first run without the last step, which panics.
+func freezeArmed(t *testing.T, steps, last, command string) *handOff {
 	t.Helper()
 	first := operate(t, "steps="+steps+" "+command)
 	exit := first.finish()
 	require.Contains(t, []machine.Reason{machine.DebugExit, machine.PoweredOff}, exit.Reason, "%v\n%s", exit, first.console)
 	all := regexp.MustCompile(armedLine.String()).FindAllStringSubmatch(first.console.String(), -1)
 	require.NotEmpty(t, all, "%s", first.console)
-	last := all[len(all)-1]
-	h := operate(t, "steps="+steps+",panic "+command)
+	arming := all[len(all)-1]
+	h := operate(t, "steps="+steps+","+last+" "+command)
 	for _, field := range []struct {
 		text string
 		to   *uint64
-	}{{last[1], (*uint64)(&h.block)}, {last[3], &h.freeze}} {
+	}{{arming[1], (*uint64)(&h.block)}, {arming[3], &h.freeze}} {
 		var err error
 		*field.to, err = strconv.ParseUint(field.text, 0, 64)
 		require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestRearm(t *testing.T) {
 		{"arm,second,bad,small", `"edition two"`, "1"},
 	} {
 		t.Run(test.steps, func(t *testing.T) {
-			h := freezeArmed(t, test.steps, "")
+			h := freezeArmed(t, test.steps, "panic", "")
 			said := h.requireTrue(h.finish(), handoff.ReasonCall, "the operator panics")
 			require.Equal(t, test.edition, strconv.Quote(said.facts["edition"]))
 			require.Contains(t, said.facts["environment"], fmt.Sprintf("%q", handoff.Variable{Name: "module", Value: test.module}))
@@ -97,9 +97,18 @@ func TestRearm(t *testing.T) {
 	}
 }
 
+// Once it is armed, the host cannot write to the reservation: a stray store is a
+// fault, and a panic that is handed over.
+func TestStrayWriteToTheReservation(t *testing.T) {
+	h := freezeArmed(t, "arm", "scribble", "")
+	said := h.requireTrue(h.finish(), handoff.ReasonExit, "exit code 2")
+	require.Contains(t, h.console.String(), fmt.Sprintf("addr=%#x", handoff.DirectMapBase+uint64(h.block)))
+	require.Empty(t, said.facts["broken"])
+}
+
 // The build id in the hand-off block, and so in a dump, is the host image's.
 func TestHandOffNamesTheHost(t *testing.T) {
-	h := freezeArmed(t, "arm", "")
+	h := freezeArmed(t, "arm", "panic", "")
 	file, err := elf.NewFile(bytes.NewReader(operatorProgram.image(t)))
 	require.NoError(t, err)
 	note, err := file.Section(".note.gnu.build-id").Data()

@@ -7,6 +7,7 @@
 //	stray     try to, and to give memory back that is free already
 //	small     try to replace it by one in 4 MiB
 //	disarm    undo the arming
+//	scribble  write to the first page of the reservation
 //	panic     panic
 package main
 
@@ -80,6 +81,13 @@ func (o *operator) step(name string) error {
 		fmt.Printf("operator: %s refused: %v\n", name, err)
 	case "disarm":
 		return o.armed.Disarm()
+	case "scribble":
+		at, err := kernel.Platform{}.VirtualAddress(o.armed.Reservation())
+		if err != nil {
+			return err
+		}
+		fmt.Println(`host: panic of kind "scribble"`)
+		*at8(at) = 1
 	case "panic":
 		fmt.Println(`host: panic of kind "operator"`)
 		kernel.Panic("the operator panics")
