@@ -45,7 +45,7 @@ func identifyELF(r io.ReaderAt, size int64, start []byte) (Format, string) {
 		case "QEMU":
 			return FormatQEMUCore, "QEMU"
 		case "rescuekernel": // minidump.ELFCore
-			return FormatELFCore, "converted from a minidump by dumper: that one can be opened"
+			return FormatConverted, ""
 		case "LINUX":
 			return FormatELFCore, "Linux"
 		}

@@ -39,6 +39,7 @@ const (
 	FormatQEMUState
 	FormatDiskImage // qcow2 and the like
 	FormatArchive   // xz, bzip2, tar and the like
+	FormatConverted // ELF core that was made of a minidump: minidump.ELFCore
 )
 
 // description is a format's name and what to do with such a file.
@@ -69,6 +70,7 @@ var descriptions = map[Format]description{
 	FormatQEMUState:   {"QEMU saved machine state", "load it with QEMU and use dump-guest-memory"},
 	FormatDiskImage:   {"disk image", "convert it to a raw image first: `qemu-img convert -O raw`"},
 	FormatArchive:     {"archive", "unpack it first"},
+	FormatConverted:   {"ELF core made of a minidump", "give the minidump itself; this one is for gdb, readelf and dlv"},
 }
 
 // String is the format's name.

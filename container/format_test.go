@@ -87,7 +87,7 @@ func TestOthersAreNamed(t *testing.T) {
 		"Linux vmcore":      {elfCore(4, 0, le, "VMCOREINFO"), FormatLinuxVmcore, "drgn"},
 		"same, big-endian":  {elfCore(4, 0, be, "VMCOREINFO"), FormatLinuxVmcore, "drgn"},
 		"QEMU core":         {elfCore(4, 0, le, "QEMU"), FormatQEMUCore, "virtual machine"},
-		"ours, converted":   {elfCore(4, 0, le, "rescuekernel"), FormatELFCore, "converted from a minidump"},
+		"ours, converted":   {elfCore(4, 0, le, "rescuekernel"), FormatConverted, "made of a minidump"},
 		"other core":        {elfCore(4, 3, le, "GNU"), FormatELFCore, "OS ABI 3"},
 		"ELF, cut":          {[]byte("\x7fELF\x02\x01"), FormatELF, "damaged"},
 	} {

@@ -85,6 +85,7 @@ func TestConvertToELF(t *testing.T) {
 		}
 	}
 	require.True(t, found, "no segment has %#x", hostData)
+	requireFails(t, exitNotDump, "ELF core made of a minidump: give the minidump itself", "info", out)
 }
 
 func TestConvertOfACutDump(t *testing.T) {
