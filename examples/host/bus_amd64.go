@@ -1,10 +1,10 @@
 package main
 
 import (
-	"iter"
-
 	"github.com/seed64aab995/rescuekernel/device"
 	"github.com/seed64aab995/rescuekernel/device/pci"
+	"github.com/seed64aab995/rescuekernel/device/virtio"
+	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
 )
 
@@ -17,11 +17,22 @@ var bus = device.Access{
 	Map: kernel.MapDevice,
 }
 
-// functions are those of the first PCI bus.
-func functions() (iter.Seq2[*pci.Function, error], error) {
+// candidates are the disks on the first PCI bus.
+func candidates() ([]candidate, error) {
 	registers, err := bus.Ports(pci.PortAddress, pci.PortCount)
 	if err != nil {
 		return nil, err
 	}
-	return pci.Scan(pci.NewPorts(registers), 0, 0), nil
+	var found []candidate
+	for function, err := range pci.Scan(pci.NewPorts(registers), 0, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if virtio.IsPCIBlock(function) {
+			found = append(found, candidate{handoff.BusPCI, uint64(function.Address), func(o virtio.Options) (virtio.Transport, error) {
+				return virtio.OpenPCI(bus, function, o)
+			}})
+		}
+	}
+	return found, nil
 }

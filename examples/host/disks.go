@@ -6,18 +6,24 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/device"
-	"github.com/seed64aab995/rescuekernel/device/pci"
 	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// targets are the disks on the first PCI bus that `dumper prepare` has labelled
-// as targets for a dump, in the order in which they are found. The rescue
-// program will not look for them: what is recorded here is what it uses.
+// candidate is a disk that may be a target.
+type candidate struct {
+	bus     handoff.Bus
+	address uint64
+	open    func(virtio.Options) (virtio.Transport, error)
+}
+
+// targets are the disks that `dumper prepare` has labelled as targets for a dump,
+// in the order in which they are found. The rescue program will not look for
+// them: what is recorded here is what it uses.
 func targets() ([]handoff.Target, error) {
-	functions, err := functions()
+	candidates, err := candidates()
 	if err != nil {
 		return nil, err
 	}
@@ -34,19 +40,13 @@ func targets() ([]handoff.Target, error) {
 	options.Memory = device.Region{Memory: all.ViewPhysical(memory), Address: memory.Start}
 
 	var found []handoff.Target
-	for function, err := range functions {
-		if err != nil {
-			return nil, err
-		}
-		if !virtio.IsPCIBlock(function) {
-			continue
-		}
-		t, err := labelled(function, options)
+	for _, c := range candidates {
+		t, err := c.labelled(options)
 		if errors.Is(err, target.ErrNoLabel) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("disk at %v: %w", function.Address, err)
+			return nil, fmt.Errorf("disk at %#x: %w", c.address, err)
 		}
 		found = append(found, *t)
 	}
@@ -54,8 +54,8 @@ func targets() ([]handoff.Target, error) {
 }
 
 // labelled reads a disk's label and leaves the disk as it was.
-func labelled(function *pci.Function, options virtio.Options) (*handoff.Target, error) {
-	transport, err := virtio.OpenPCI(bus, function, options)
+func (c candidate) labelled(options virtio.Options) (*handoff.Target, error) {
+	transport, err := c.open(options)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func labelled(function *pci.Function, options virtio.Options) (*handoff.Target, 
 		return nil, err
 	}
 	return &handoff.Target{
-		Kind: handoff.TargetBlock, Bus: handoff.BusPCI, Address: uint64(function.Address),
+		Kind: handoff.TargetBlock, Bus: c.bus, Address: c.address,
 		DeviceSize: uint64(disk.Size()), Start: uint64(label.Start), Length: uint64(label.Length), Label: label.ID,
 	}, nil
 }
