@@ -42,6 +42,7 @@ type opcode struct {
 	run   operation
 	op    uint8 // which of several things run does
 	form  form
+	fast  fastKind
 	group *[8]opcode // by ModRM.reg
 	other *[8]opcode // by ModRM.reg where r/m is a register, if that is another group
 

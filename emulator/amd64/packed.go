@@ -122,20 +122,17 @@ func bytesRight(_, v vector, n uint8) vector {
 
 // align is PALIGNR.
 func align(a, b vector, n uint8) vector {
-	var both [48]byte
-	x, y := b.bytes(), a.bytes()
-	copy(both[:], x[:])
-	copy(both[16:], y[:])
-	var r [16]byte
-	if n < 32 {
-		copy(r[:], both[n:n+16])
+	words := [6]uint64{b[0], b[1], a[0], a[1]}
+	if n >= 32 {
+		return vector{}
 	}
-	return fromBytes(r)
+	i, shift := n/8, n%8*8
+	return vector{words[i]>>shift | words[i+1]<<(64-shift), words[i+1]>>shift | words[i+2]<<(64-shift)}
 }
 
 func shuffleDoublewords(_, b vector, imm uint8) vector {
-	x := lanes(b, 4)
-	return join([16]uint64{x[imm&3], x[imm>>2&3], x[imm>>4&3], x[imm>>6]}, 4)
+	word := func(i uint8) uint64 { return b[i>>1&1] >> (i & 1 * 32) & 0xffffffff }
+	return vector{word(imm) | word(imm>>2)<<32, word(imm>>4) | word(imm>>6)<<32}
 }
 
 // shuffleWords shuffles the words of one half.
@@ -158,15 +155,15 @@ func shuffleSingles(a, b vector, imm uint8) vector {
 func shuffleDoubles(a, b vector, imm uint8) vector { return vector{a[imm&1], b[imm>>1&1]} }
 
 // shuffleBytes is PSHUFB.
-func shuffleBytes(a, b vector) vector {
-	x, y := a.bytes(), b.bytes()
-	var r [16]byte
-	for i, s := range y {
-		if s < 0x80 {
-			r[i] = x[s&15]
+func shuffleBytes(a, b vector) (r vector) {
+	for i := range 2 {
+		for at := 0; at < 64; at += 8 {
+			if s := b[i] >> at; s&0x80 == 0 {
+				r[i] |= a[s>>3&1] >> (s & 7 * 8) & 0xff << at
+			}
 		}
 	}
-	return fromBytes(r)
+	return r
 }
 
 // multiplyAdd is PMADDWD.

@@ -83,9 +83,12 @@ var threeByte3A = func() (t [4][256]opcode) {
 	for at, size := range map[uint8]uint8{0x14: 1, 0x15: 2, 0x16: 4} {
 		p[at] = opcode{name: "PEXTR", run: operationExtract, op: size, form: sse | immU8}
 	}
-	p[0x17] = opcode{name: "EXTRACTPS", run: operationExtract, op: 4, form: sse | immU8}
+	p[0x17] = opcode{name: "EXTRACTPS", run: operationExtract, op: extractSingle, form: sse | immU8}
 	p[0x20] = opcode{name: "PINSRB", run: operationInsert, op: 1, form: sse | immU8}
 	p[0x22] = opcode{name: "PINSRD", run: operationInsert, op: 4, form: sse | immU8}
+	for i, name := range [4]string{"PCMPESTRM", "PCMPESTRI", "PCMPISTRM", "PCMPISTRI"} {
+		p[0x60+i] = opcode{name: name, run: operationCompareText, op: uint8(i), form: sse | immU8}
+	}
 	t[prefixNone][0xcc] = opcode{name: "SHA1RNDS4", run: operationPackedImmediate, form: sse | immU8, pick: sha1Rounds}
 	return t
 }()

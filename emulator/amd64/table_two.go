@@ -8,7 +8,7 @@ var twoByte = func() (t [4][256]opcode) {
 	bitEntries(&t[0])
 	for i := range uint8(16) {
 		t[0][0x40+i] = opcode{name: "CMOVcc", run: operationConditionalMove, op: i, form: modrm}
-		t[0][0x80+i] = opcode{name: "Jcc", run: operationJumpIf, op: i, form: relZ}
+		t[0][0x80+i] = opcode{name: "Jcc", run: operationJumpIf, op: i, form: relZ, fast: fastFlow}
 		t[0][0x90+i] = opcode{name: "SETcc", run: operationConditionalSet, op: i, form: modrm | bytes1}
 	}
 	for i := range 8 {
@@ -18,12 +18,12 @@ var twoByte = func() (t [4][256]opcode) {
 	t[0][0x0b] = opcode{name: "UD2", run: operationUndefined, form: last}
 	t[0][0xb9] = opcode{name: "UD1", run: operationUndefined, form: modrm | last}
 	t[0][0xff] = opcode{name: "UD0", run: operationUndefined, form: modrm | last}
-	t[0][0x0d] = opcode{name: "PREFETCHW", run: operationNop, form: modrm | xmm}
+	t[0][0x0d] = opcode{name: "PREFETCHW", run: operationNop, form: modrm | xmm | memOnly}
 	t[0][0x77] = opcode{name: "EMMS", run: operationWait, op: 1}
 	t[0][0xa2] = opcode{name: "CPUID", run: operationCPUID}
 	t[0][0xaf] = opcode{name: "IMUL", run: operationMultiplyTo, op: 0, form: modrm}
-	t[0][0xb6] = opcode{name: "MOVZX", run: operationMoveZero, op: 1, form: modrm | rmByte}
-	t[0][0xb7] = opcode{name: "MOVZX", run: operationMoveZero, op: 2, form: modrm}
+	t[0][0xb6] = opcode{name: "MOVZX", run: operationMoveZero, op: 1, form: modrm | rmByte, fast: fastMoveZero}
+	t[0][0xb7] = opcode{name: "MOVZX", run: operationMoveZero, op: 2, form: modrm, fast: fastMoveZero}
 	t[0][0xbe] = opcode{name: "MOVSX", run: operationMoveSign, op: 1, form: modrm | rmByte}
 	t[0][0xbf] = opcode{name: "MOVSX", run: operationMoveSign, op: 2, form: modrm}
 	t[0][0xc3] = opcode{name: "MOVNTI", run: operationMoveStore, form: modrm | memOnly}

@@ -71,7 +71,6 @@ func (p packedTable) into(t *[256]opcode) {
 }
 
 func packedIntegers(t *[256]opcode) {
-	logicEntries(t)
 	for i, size := range []int{1, 2, 4} {
 		o := uint8(i)
 		packedTable{
@@ -91,6 +90,7 @@ func packedIntegers(t *[256]opcode) {
 		}.into(t)
 		packedTable{0xd8 + o: {"PSUBUS", each(size, func(a, b uint64) uint64 { return uint64(clampUnsigned(size, int64(a)-int64(b))) })}}.into(t)
 	}
+	logicEntries(t)
 	average := func(a, b uint64) uint64 { return (a + b + 1) >> 1 }
 	packedTable{
 		0x6c: {"PUNPCKLQDQ", unpack(8, 0)}, 0x6d: {"PUNPCKHQDQ", unpack(8, 1)},
@@ -107,11 +107,17 @@ func packedIntegers(t *[256]opcode) {
 	}.into(t)
 }
 
-// logicEntries are the bitwise operations.
+// logicEntries are the bitwise operations, and what replaces a slower one.
 func logicEntries(t *[256]opcode) {
 	packedTable{
+		0xfe: {"PADD", addDoublewords},
 		0xdb: {"PAND", and}, 0xdf: {"PANDN", andNot}, 0xeb: {"POR", or}, 0xef: {"PXOR", xor},
 	}.into(t)
+}
+
+// addDoublewords is PADDD, which hashes need fast.
+func addDoublewords(a, b vector) vector {
+	return vector{uint64(uint32(a[0]+b[0])) | (a[0]>>32+b[0]>>32)<<32, uint64(uint32(a[1]+b[1])) | (a[1]>>32+b[1]>>32)<<32}
 }
 
 func and(a, b vector) vector    { return vector{a[0] & b[0], a[1] & b[1]} }

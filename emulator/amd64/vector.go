@@ -250,12 +250,15 @@ func operationInsert(c *CPU, in *inst) bool {
 	return true
 }
 
+// extractSingle is op for EXTRACTPS, which REX.W does not widen.
+const extractSingle = 4 | 0x10
+
 // insertSize is op, or by REX.W 4 or 8 where op is 4.
 func insertSize(in *inst) uint8 {
 	if in.op == 4 && in.size == 8 {
 		return 8
 	}
-	return in.op
+	return in.op &^ 0x10
 }
 
 func operationExtract(c *CPU, in *inst) bool {
