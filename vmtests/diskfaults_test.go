@@ -90,6 +90,7 @@ func otherLabel(disks []*memoryDisk) {
 // A first disk that does not take the dump is followed by the second one, within
 // the driver's deadline, and with a word about why.
 func TestNextDisk(t *testing.T) {
+	f := freeze(t, scene{sizes: "16 16"})
 	deviceSays := func(change func(*device.Answer)) device.Faults {
 		return device.Faults{Corrupt: func(r device.Request, a *device.Answer) {
 			if r.IsWrite() {
@@ -116,7 +117,8 @@ func TestNextDisk(t *testing.T) {
 		{"status that is none", deviceSays(func(a *device.Answer) { a.Status = 77 }), nil, "broke the protocol"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := freeze(t, scene{sizes: "16 16"}).goOn(t, fault{disks: map[int]device.Faults{0: test.faults}, spoil: test.spoil})
+			t.Parallel() // some wait for a deadline
+			d := f.goOn(t, fault{disks: map[int]device.Faults{0: test.faults}, spoil: test.spoil})
 			d.requireStatus("whole", "1")
 			d.requireWhole(1)
 			require.Contains(t, d.console.String(), "target 0")
@@ -140,6 +142,7 @@ func firstLine(console, text string) string {
 // Where no disk takes the dump the machine ends by itself, and a disk that is no
 // target any more has not been written.
 func TestNoDiskTakesTheDump(t *testing.T) {
+	f := freeze(t, scene{sizes: usualScene})
 	for _, test := range []struct {
 		name   string
 		faults device.Faults
@@ -149,8 +152,9 @@ func TestNoDiskTakesTheDump(t *testing.T) {
 		{"never answers", device.Faults{Silence: device.Always}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // some wait for a deadline
 			var before []byte
-			d := freeze(t, scene{sizes: usualScene}).goOn(t, fault{
+			d := f.goOn(t, fault{
 				disks: map[int]device.Faults{0: test.faults},
 				spoil: func(disks []*memoryDisk) {
 					if test.spoil != nil {

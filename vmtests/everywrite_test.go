@@ -1,6 +1,7 @@
 package vmtests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -65,6 +66,41 @@ func TestDumpEndsAtEachWrite(t *testing.T) {
 			t.Logf("%d of %d writes tried, %d of %d pages after the last", len(numbers), writes, last, all)
 		})
 	}
+}
+
+// An uncompressed dump does not tell by itself where it was cut: it is not taken
+// for whole either, and where its end is known its pages are true.
+func TestUncompressedDumpEndsAtEachWrite(t *testing.T) {
+	s := olderScene
+	s.sizes, s.command = "80", "debug.rescue.compress=none"
+	f := freeze(t, s)
+	older := f.disks[0].identity()
+	whole := f.goOn(t, fault{})
+	whole.requireWhole(0)
+	writes := device.Blocks(whole.machine)[0].Counters().Writes
+	step := writes / 5
+	if *full {
+		step = 1
+	}
+	known, last := 0, 0
+	for n := uint64(0); n < writes-1; n += step {
+		d := f.goOn(t, fault{disks: map[int]device.Faults{0: {Stop: device.AtWrite(n)}}, ends: machine.PoweredOff})
+		file, dump, err := d.open(0)
+		if err != nil || n < 2 {
+			continue // the older dump loses its headers first
+		}
+		require.NotEqual(t, older, d.disks[0].identity(), "%d writes: the older dump is found", n+1)
+		require.False(t, file.Complete() && dump.Complete(), "%d writes: it is taken for whole", n+1)
+		if errors.Is(errors.Join(file.Problems()...), container.ErrUnknownEnd) {
+			continue
+		}
+		pages, _ := d.requireTruePages(dump)
+		require.GreaterOrEqual(t, pages, last, "%d writes: there was more before", n+1)
+		known, last = known+1, pages
+		require.NoError(t, d.machine.Close())
+	}
+	require.NotZero(t, known, "no dump told where it was cut")
+	t.Logf("%d writes, %d cuts with a known end, %d pages after the last", writes, known, last)
 }
 
 // requireSalvaged requires what can be required of a disk on which so many

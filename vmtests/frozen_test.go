@@ -184,6 +184,9 @@ func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	}
 	o := kvm.Options{Disks: device.Options{Attachment: w.attachment, Faults: func(disk int) device.Faults { return w.disks[disk] }}}
 	m, err := o.New(d.config)
+	if errors.Is(err, machine.ErrUnavailable) {
+		t.Skip(err)
+	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	d.machine = m

@@ -117,6 +117,7 @@ func TestHostileHost(t *testing.T) {
 		}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			d := f.goOn(t, fault{change: test.change})
 			require.Less(t, d.took, 20*time.Second)
 			d.requireUnchanged()

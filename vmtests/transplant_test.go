@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -118,6 +119,9 @@ func (f *frozen) goOnInQEMU(t *testing.T) *dumped {
 	d.config = machine.Config{MemorySize: f.config.MemorySize, Serial: d.console, Disks: []machine.Disk{fileDisk(t, f.disks[0])}}
 	socket := filepath.Join(t.TempDir(), "qtest")
 	m, err := qemu.Options{Arguments: []string{"-qtest", "unix:" + socket + ",server=on,wait=off"}}.New(d.config)
+	if errors.Is(err, machine.ErrUnavailable) {
+		t.Skip(err)
+	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	d.machine = m
