@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,69 +54,19 @@ func kernelEntry(t *testing.T, f *frozen) (root, entry physmem.Address) {
 	return root, root + physmem.Address(handoff.KernelBase>>39&0x1ff*8)
 }
 
+// hostileChange is garbage in what the rescue program reads of the host.
+type hostileChange struct {
+	name   string
+	change func(physmem.Memory)
+	few    bool // there may be no page of the host in the dump
+}
+
 // What the rescue program reads of the host - page bitmap, dump_avail, message
 // buffer, page tables - is garbage at the freeze point: the dump is made all the
-// same, in bounded time, and no page of it is wrong. The trampoline itself runs
-// on the host's page tables, so what it runs by stays.
+// same, in bounded time, and no page of it is wrong.
 func TestHostileHost(t *testing.T) {
-	const (
-		mmio    = 0xfe00_0000
-		nowhere = 0x7_ffff_ffff_f000
-		flags   = 7 // present, writable, user
-	)
 	f := freeze(t, scene{sizes: "96"})
-	block := f.opened.Block
-	root, entry := kernelEntry(t, f)
-	word := func(memory physmem.Memory, at physmem.Address, v uint64) {
-		_, err := memory.WritePhysical(binary.LittleEndian.AppendUint64(nil, v), at)
-		require.NoError(t, err)
-	}
-	read := func(at physmem.Address) uint64 {
-		var b [8]byte
-		_, err := f.snapshot.Memory.ReadPhysical(b[:], at)
-		require.NoError(t, err)
-		return binary.LittleEndian.Uint64(b[:])
-	}
-	table := func(at physmem.Address) physmem.Address { return physmem.Address(read(at) & 0xf_ffff_ffff_f000) }
-	third := table(entry)
-	random := func(seed uint64) func(uint64) byte {
-		source := rand.New(rand.NewPCG(seed, 1))
-		return func(uint64) byte { return byte(source.Uint32()) }
-	}
-	for _, test := range []struct {
-		name   string
-		change func(physmem.Memory)
-		few    bool // there may be no page at all
-	}{
-		{"bitmap full", func(m physmem.Memory) { fill(t, m, block.Bitmap, func(uint64) byte { return 0xff }) }, false},
-		{"bitmap of noise", func(m physmem.Memory) { fill(t, m, block.Bitmap, random(1)) }, false},
-		{"bitmap empty", func(m physmem.Memory) { fill(t, m, block.Bitmap, func(uint64) byte { return 0 }) }, true},
-		{"dump_avail of noise", func(m physmem.Memory) { fill(t, m, block.DumpAvail, random(2)) }, true},
-		{"dump_avail in MMIO", func(m physmem.Memory) {
-			words(t, m, block.DumpAvail, 0, 0x200_0000, mmio, mmio+0x200_0000, nowhere, nowhere+0x200_0000, 0, 0)
-		}, false},
-		{"dump_avail without end", func(m physmem.Memory) { words(t, m, block.DumpAvail, 0, 1<<63, 1<<63, ^uint64(0)) }, true},
-		{"dump_avail backwards", func(m physmem.Memory) { words(t, m, block.DumpAvail, 0x400_0000, 0, 0, 0) }, true},
-		{"message buffer of noise", func(m physmem.Memory) { fill(t, m, block.MessageBuffer, random(3)) }, false},
-		{"tables in a circle", func(m physmem.Memory) { word(m, entry, uint64(root)|flags) }, false},
-		{"third table is its own", func(m physmem.Memory) {
-			for i := range physmem.Address(512) {
-				word(m, third+8*i, uint64(third)|flags)
-			}
-		}, false},
-		{"tables in MMIO", func(m physmem.Memory) { word(m, entry, mmio|flags) }, false},
-		{"tables outside of memory", func(m physmem.Memory) { word(m, entry, nowhere|flags) }, false},
-		{"tables of noise", func(m physmem.Memory) {
-			fill(t, m, handoff.Region{Length: 4096, Extents: []physmem.Range{{Start: third, End: third + 4096}}}, random(4))
-		}, false},
-		{"reserved bits", func(m physmem.Memory) { word(m, entry, read(entry)|0x7ff<<52|0x80) }, false},
-		{"all of it", func(m physmem.Memory) {
-			for i, region := range []handoff.Region{block.Bitmap, block.DumpAvail, block.MessageBuffer} {
-				fill(t, m, region, random(uint64(5+i)))
-			}
-			word(m, entry, uint64(root)|flags)
-		}, true},
-	} {
+	for _, test := range slices.Concat(hostileBitmaps(t, f), hostileTables(t, f)) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := f.goOn(t, fault{change: test.change})
@@ -133,6 +84,79 @@ func TestHostileHost(t *testing.T) {
 			t.Logf("took %v: %d pages, %d holes, %d problems; holes=%s marks=%s %s", d.took.Round(time.Millisecond), pages, len(holes), len(dump.Problems()),
 				report["holes"], report["marks"], strings.Join(markLines(d.console.String()), "; "))
 		})
+	}
+}
+
+// Addresses without memory behind them.
+const (
+	mmio    = 0xfe00_0000
+	nowhere = 0x7_ffff_ffff_f000
+)
+
+// random gives noise.
+func random(seed uint64) func(uint64) byte {
+	source := rand.New(rand.NewPCG(seed, 1))
+	return func(uint64) byte { return byte(source.Uint32()) }
+}
+
+// hostileBitmaps are about what memory there is, and is to be dumped.
+func hostileBitmaps(t *testing.T, f *frozen) []hostileChange {
+	block := f.opened.Block
+	full := func(uint64) byte { return 0xff }
+	none := func(uint64) byte { return 0 }
+	filled := func(region handoff.Region, pattern func(uint64) byte) func(physmem.Memory) {
+		return func(m physmem.Memory) { fill(t, m, region, pattern) }
+	}
+	avail := func(values ...uint64) func(physmem.Memory) {
+		return func(m physmem.Memory) { words(t, m, block.DumpAvail, values...) }
+	}
+	return []hostileChange{
+		{"bitmap full", filled(block.Bitmap, full), false},
+		{"bitmap of noise", filled(block.Bitmap, random(1)), false},
+		{"bitmap empty", filled(block.Bitmap, none), true},
+		{"dump_avail of noise", filled(block.DumpAvail, random(2)), true},
+		{"dump_avail in MMIO", avail(0, 0x200_0000, mmio, mmio+0x200_0000, nowhere, nowhere+0x200_0000, 0, 0), false},
+		{"dump_avail without end", avail(0, 1<<63, 1<<63, ^uint64(0)), true},
+		{"dump_avail backwards", avail(0x400_0000, 0, 0, 0), true},
+		{"message buffer of noise", filled(block.MessageBuffer, random(3)), false},
+	}
+}
+
+// hostileTables are about page tables. The trampoline itself runs on the host's,
+// so what it runs by stays: garbage is below the kernel window's entry.
+func hostileTables(t *testing.T, f *frozen) []hostileChange {
+	const flags = 7 // present, writable, user
+	root, entry := kernelEntry(t, f)
+	word := func(memory physmem.Memory, at physmem.Address, v uint64) {
+		_, err := memory.WritePhysical(binary.LittleEndian.AppendUint64(nil, v), at)
+		require.NoError(t, err)
+	}
+	var b [8]byte
+	_, err := f.snapshot.Memory.ReadPhysical(b[:], entry)
+	require.NoError(t, err)
+	value := binary.LittleEndian.Uint64(b[:])
+	third := physmem.Address(value & 0xf_ffff_ffff_f000)
+	page := handoff.Region{Length: 4096, Extents: []physmem.Range{{Start: third, End: third + 4096}}}
+	is := func(v uint64) func(physmem.Memory) {
+		return func(m physmem.Memory) { word(m, entry, v) }
+	}
+	return []hostileChange{
+		{"tables in a circle", is(uint64(root) | flags), false},
+		{"third table is its own", func(m physmem.Memory) {
+			for i := range physmem.Address(512) {
+				word(m, third+8*i, uint64(third)|flags)
+			}
+		}, false},
+		{"tables in MMIO", is(mmio | flags), false},
+		{"tables outside of memory", is(nowhere | flags), false},
+		{"tables of noise", func(m physmem.Memory) { fill(t, m, page, random(4)) }, false},
+		{"reserved bits", is(value | 0x7ff<<52 | 0x80), false},
+		{"all of it", func(m physmem.Memory) {
+			for i, region := range []handoff.Region{f.opened.Block.Bitmap, f.opened.Block.DumpAvail, f.opened.Block.MessageBuffer} {
+				fill(t, m, region, random(uint64(5+i)))
+			}
+			word(m, entry, uint64(root)|flags)
+		}, true},
 	}
 }
 
