@@ -119,11 +119,19 @@ func startCPU(id uint32, f func()) error {
 	cleanCache(virtual(uintptr(block.Start)), secondarySize)
 	s.count++
 	s.blocks[s.count] = virtual(uintptr(block.Start))
-	if err := wake(id, block.Start+secondaryStartup, state); err != nil {
+	if err := turnOn(id, block.Start+secondaryStartup); err != nil {
 		s.count--
 		return errors.Join(err, UnmapIdentity(physmem.Range{Start: block.Start, End: block.Start + secondaryRoot}), Release(block))
 	}
-	return nil
+	// From here on the CPU may use its block, and a panic stops it, even if it is
+	// late.
+	for range 200 {
+		if atomic.LoadUintptr(&state.started) != 0 {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("it was turned on and does not answer: %w", ErrCPU)
 }
 
 // prepareFirst gives CPU 0 vectors and a root that can be taken away.
@@ -175,8 +183,8 @@ func newBlock(place, cpu, lower, other uintptr) (physmem.Range, error) {
 	return r, nil
 }
 
-// wake calls PSCI's CPU_ON (Arm DEN 0022, 5.6) and waits for the CPU.
-func wake(id uint32, page physmem.Address, state *secondary) error {
+// turnOn calls PSCI's CPU_ON (Arm DEN 0022, 5.6).
+func turnOn(id uint32, page physmem.Address) error {
 	k.secondaries.arguments = [4]uintptr{arm64.PSCICPUOn, uintptr(id), uintptr(page), 0}
 	r, err := call(callFirmware, 0, 0, 0, 0)
 	if err != nil {
@@ -185,13 +193,7 @@ func wake(id uint32, page physmem.Address, state *secondary) error {
 	if result := arm64.PSCIResult(int32(r)); result != 0 {
 		return fmt.Errorf("CPU_ON: %v: %w", result, ErrCPU)
 	}
-	for range 200 {
-		if atomic.LoadUintptr(&state.started) != 0 {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return fmt.Errorf("it was turned on and does not answer: %w", ErrCPU)
+	return nil
 }
 
 // Own calls that only this architecture has; their arguments are in
