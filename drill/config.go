@@ -43,6 +43,9 @@ type Config struct {
 	Console io.Writer
 	// Notify, if set, is told of each phase when it is over.
 	Notify func(Phase)
+	// Work is how long the host works when it has armed: long enough to be
+	// stopped before it panics. 0 = half a second.
+	Work time.Duration
 	// Timeout for each of the guest's two runs; 0 = two minutes.
 	Timeout time.Duration
 }
@@ -65,6 +68,9 @@ func (c *Config) complete() error {
 	}
 	if !slices.Contains(Kinds(), c.Panic) {
 		return fmt.Errorf("drill: the host does not panic as %q; kinds are %q", c.Panic, Kinds())
+	}
+	if c.Work == 0 {
+		c.Work = 500 * time.Millisecond
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 2 * time.Minute

@@ -7,12 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed64aab995/rescuekernel/drill"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/machine/qemu"
 )
@@ -43,6 +45,9 @@ func TestDrill(t *testing.T) {
 	}{
 		{"default", func(*drill.Config) {}, "panic of kind \"nil\""},
 		{"fill", func(c *drill.Config) { c.Fill, c.Panic = true, "call" }, "panic of kind \"call\""},
+		{"emulated", func(c *drill.Config) {
+			c.Machine, c.Runner, c.Work, c.Panic = "emulated", emulated.New, 10*time.Millisecond, "call"
+		}, "panic of kind \"call\""},
 		{"qemu", func(c *drill.Config) { c.Machine, c.Runner, c.Panic = "qemu", qemu.New, "go" }, "the books do not balance"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,6 +68,8 @@ func TestDrill(t *testing.T) {
 			require.NotZero(t, r.PanicToFirstByte)
 			require.NotZero(t, r.EntryToMain)
 			require.Less(t, r.CompressedBytes, r.DumpBytes)
+			require.Equal(t, c.Machine == "emulated", r.GuestInstructions != nil)
+			require.Equal(t, c.Machine == "emulated", r.HandoffInstructions != nil)
 			if c.Fill {
 				require.Greater(t, r.VerifiedPages, uint64((64<<20-8<<20-2<<20)/4096), "all RAM but the reservation")
 			}

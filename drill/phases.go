@@ -48,6 +48,11 @@ func (d *drill) guestPhases(area *handoff.PanicArea) {
 	}
 	d.result.PanicToFirstByte = nanoseconds(handoff.PhaseEntered, handoff.PhaseFirstWrite)
 	d.result.EntryToMain = nanoseconds(handoff.PhaseEntry, handoff.PhaseMain)
+	if d.result.GuestInstructions != nil {
+		// A machine that counts has a clock of its instructions: a nanosecond each.
+		executed := uint64(nanoseconds(handoff.PhaseEntered, handoff.PhaseMain))
+		d.result.HandoffInstructions = &executed
+	}
 }
 
 // detail is what people want to know of a phase.

@@ -101,7 +101,7 @@ func (d *drill) prepareDisk(context.Context) error {
 func (d *drill) bootHost(ctx context.Context) error {
 	// The host works for a while after it has armed: it must not have panicked
 	// before it is stopped.
-	command := fmt.Sprintf("panic=%s after=500ms", d.Panic)
+	command := fmt.Sprintf("panic=%s after=%v", d.Panic, d.Work)
 	if d.Fill {
 		command += " fill=1"
 	}
@@ -186,6 +186,10 @@ func (d *drill) dump(ctx context.Context) error {
 		return err
 	}
 	d.result.PanicMessage = area.Message
+	if m, ok := d.machine.(interface{ Instructions() uint64 }); ok {
+		executed := m.Instructions()
+		d.result.GuestInstructions = &executed
+	}
 	if area.State != handoff.StateDone {
 		return fmt.Errorf("the rescue program did not finish: %v, state %v", exit, area.State)
 	}

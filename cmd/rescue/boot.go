@@ -11,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
 // runners make machines by name.
-var runners = map[string]func(machine.Config) (machine.Machine, error){"kvm": kvm.New, "qemu": qemu.New}
+var runners = map[string]func(machine.Config) (machine.Machine, error){"emulated": emulated.New, "kvm": kvm.New, "qemu": qemu.New}
 
 // bootOptions are the flags of boot.
 type bootOptions struct {
@@ -47,8 +48,9 @@ rescue program is handed to the host as a boot module, its command line is
 
 The machine is one of
 
-  kvm   the real CPU, by Linux's KVM
-  qemu  QEMU's emulation, slower and everywhere
+  emulated  this program's own emulator, on any computer
+  kvm       the real CPU, by Linux's KVM
+  qemu      QEMU's emulation
 
 With --snapshot, the machine's memory is written to a file when it has ended,
 each byte at the offset of its physical address, for rescue inspect.
@@ -62,7 +64,7 @@ The exit code says how the machine ended: rescue help exit-codes.`,
 		RunE: func(c *cobra.Command, args []string) error { return p.boot(c, args[0], o) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&o.machine, "machine", "kvm", "`machine`: kvm or qemu")
+	flags.StringVar(&o.machine, "machine", "kvm", "`machine`: emulated, kvm or qemu")
 	flags.StringVar(&o.memory, "memory", "64M", "memory of the machine, `bytes` with K, M, G or T")
 	flags.IntVar(&o.cpus, "cpus", 1, "`number` of CPUs")
 	flags.StringVar(&o.append, "append", "", "the host's command `line`")
@@ -94,7 +96,7 @@ func (p *program) config(ctx context.Context, host string, o bootOptions) (machi
 func (p *program) boot(c *cobra.Command, host string, o bootOptions) (err error) {
 	newMachine, ok := runners[o.machine]
 	if !ok {
-		return usagef("--machine %s: want kvm or qemu", o.machine)
+		return usagef("--machine %s: want emulated, kvm or qemu", o.machine)
 	}
 	ctx := c.Context()
 	config, err := p.config(ctx, host, o)

@@ -49,7 +49,7 @@ Without --keep the dump is thrown away.`,
 		RunE: func(c *cobra.Command, _ []string) error { return p.drill(c.Context(), o) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&o.machine, "machine", "kvm", "`machine`: kvm or qemu")
+	flags.StringVar(&o.machine, "machine", "emulated", "`machine`: emulated, kvm or qemu")
 	flags.StringVar(&o.arch, "arch", "amd64", "`architecture`: amd64")
 	flags.StringVar(&o.memory, "memory", "64M", "memory of the machine, `bytes` with K, M, G or T")
 	flags.StringVar(&o.panic, "panic", "nil", "`kind` of panic: "+strings.Join(drill.Kinds(), ", "))
@@ -70,13 +70,16 @@ func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config
 	config := drill.Config{Machine: o.machine, Panic: o.panic, Fill: o.fill, Timeout: o.timeout}
 	var ok bool
 	if config.Runner, ok = runners[o.machine]; !ok {
-		return config, usagef("--machine %s: want kvm or qemu", o.machine)
+		return config, usagef("--machine %s: want emulated, kvm or qemu", o.machine)
 	}
 	if o.arch != handoff.AMD64.String() {
 		return config, usagef("--arch %s: want amd64", o.arch)
 	}
 	if !slices.Contains(drill.Kinds(), o.panic) {
 		return config, usagef("--panic %s: want one of %s", o.panic, strings.Join(drill.Kinds(), ", "))
+	}
+	if o.machine == "emulated" {
+		config.Work = 10 * time.Millisecond // of its time, which a nanosecond an instruction makes
 	}
 	var err error
 	if config.Memory, err = parseSize(o.memory); err != nil || config.Memory == 0 || config.Memory%machine.PageSize != 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/emulator"
 	"github.com/seed64aab995/rescuekernel/emulator/amd64"
+	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
@@ -24,6 +25,8 @@ type Machine struct {
 	memory *emulator.Memory
 	cpus   []*amd64.CPU
 	all    *emulator.Machine
+	bus    *machine.Bus
+	blocks []*device.Block
 	closed bool
 }
 
@@ -60,9 +63,6 @@ func complete(config *machine.Config) error {
 	if config.CPUs < 0 || config.CPUs > 255 {
 		return fmt.Errorf("%d CPUs: %w", config.CPUs, machine.ErrUnsupported)
 	}
-	if len(config.Disks) > 0 {
-		return fmt.Errorf("disks: %w", machine.ErrUnsupported)
-	}
 	if config.RAM == nil {
 		size := config.MemorySize
 		if size == 0 {
@@ -73,13 +73,31 @@ func complete(config *machine.Config) error {
 			physmem.Range{End: physmem.Address(low)},
 			physmem.Range{Start: 4 << 30, End: 4<<30 + physmem.Address(size-low)})
 	}
-	return machine.CheckRAM(config.RAM)
+	if err := machine.CheckRAM(config.RAM); err != nil {
+		return err
+	}
+	return board(config).Check(config.RAM)
+}
+
+// board is where the machine has its disks: as machine/kvm has them.
+func board(config *machine.Config) device.Board {
+	b := device.PC()
+	b.Disks = config.Disks
+	return b
 }
 
 // powerOn makes CPUs and devices, and puts CPU 0 at the entry.
 func (m *Machine) powerOn() error {
 	m.memory.Unobserve()
-	bus := machine.NewBus(append(slices.Clone(m.config.Devices), machine.PCDevices(m.config)...)...)
+	b := board(&m.config)
+	b.Memory = m.memory
+	blocks, disks, err := b.Attach()
+	if err != nil {
+		return err
+	}
+	m.blocks = blocks
+	bus := machine.NewBus(slices.Concat(m.config.Devices, disks, machine.PCDevices(m.config))...)
+	m.bus = bus
 	m.cpus = nil
 	var all []emulator.CPU
 	for i := range m.config.CPUs {
@@ -96,6 +114,9 @@ func (m *Machine) powerOn() error {
 	}
 	return nil
 }
+
+// Blocks are the models of the disks; see device.Blocks.
+func (m *Machine) Blocks() []*device.Block { return m.blocks }
 
 // Architecture is AMD64.
 func (m *Machine) Architecture() machine.Architecture { return machine.AMD64 }
@@ -147,8 +168,8 @@ func (m *Machine) RunTo(ctx context.Context, addresses ...uint64) (machine.Exit,
 }
 
 func (m *Machine) run(ctx context.Context, breakpoints []uint64) (machine.Exit, error) {
-	if err := m.begin(breakpoints); err != nil {
-		return machine.Exit{}, err
+	if exit, err := m.begin(breakpoints); exit != nil || err != nil {
+		return deref(exit), err
 	}
 	for ctx.Err() == nil {
 		if exit, err := m.round(); exit != nil || err != nil {
@@ -165,16 +186,18 @@ func deref(exit *machine.Exit) machine.Exit {
 	return *exit
 }
 
-func (m *Machine) begin(breakpoints []uint64) error {
+// begin sets the breakpoints, and lets devices that stopped the machine go on
+// with what they have to do.
+func (m *Machine) begin(breakpoints []uint64) (*machine.Exit, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return machine.ErrClosed
+		return nil, machine.ErrClosed
 	}
 	for _, c := range m.cpus {
 		c.SetBreakpoints(breakpoints)
 	}
-	return nil
+	return m.bus.Poll(), nil
 }
 
 func (m *Machine) round() (*machine.Exit, error) {
