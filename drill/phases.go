@@ -17,7 +17,7 @@ var guestPhaseNames = map[handoff.Phase]string{
 	handoff.PhaseMain:       "runtime start",
 	handoff.PhaseChecked:    "check digests",
 	handoff.PhaseFirstWrite: "first data block",
-	handoff.PhaseDone:       "dump",
+	handoff.PhaseDone:       "rest of the dump",
 }
 
 // guestPhases takes the time stamps of the hand-off apart.
