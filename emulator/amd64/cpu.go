@@ -109,7 +109,7 @@ type CPU struct {
 	blocks blockCache
 	breaks map[uint64]bool // breakpoints; nil for none
 	passed bool            // the breakpoint at rip was reported
-	trace  func(*CPU)
+	trace  func(Executed)
 
 	siblings    []*CPU
 	waitSIPI    bool // after INIT

@@ -33,6 +33,7 @@ func newPair(t *testing.T, seed uint64) *pair {
 	if err != nil {
 		t.Skip(err)
 	}
+	t.Cleanup(func() { require.NoError(t, n.Close()) })
 	memory := emulator.NewMemory(physmem.NewRanges(physmem.Range{End: 0x10000}, physmem.Range{Start: native.Base, End: native.End}))
 	require.NoError(t, machine.WriteIdentityTables(memory, 0x1000))
 	base := machine.LongModeState(native.Code, 0x1000)

@@ -23,6 +23,9 @@ func (c *CPU) loadSlow(va uint64, size uint8, kind accessKind) (uint64, bool) {
 		return c.readDevice(pa, size)
 	}
 	if c.memory.Watched(physmem.Address(pa), emulator.Read) {
+		if !c.alone() {
+			return 0, false
+		}
 		c.memory.Report(c.access(emulator.Read, va, pa, size, 0))
 	} else if kind == accessRead {
 		c.tlb.read[va>>pageShift%tlbEntries] = translation{va>>pageShift | tlbValid, page}
@@ -30,6 +33,15 @@ func (c *CPU) loadSlow(va uint64, size uint8, kind accessKind) (uint64, bool) {
 	var b [8]byte
 	copy(b[:size], page[pa&pageMask:])
 	return binary.LittleEndian.Uint64(b[:]), true
+}
+
+// alone has an instruction that touches what is watched executed by itself, so
+// that its address is known: false is that it is tried again so.
+func (c *CPU) alone() bool {
+	if !c.precise {
+		c.event, c.precise = eventRetry, true
+	}
+	return c.event == eventNone
 }
 
 func (c *CPU) loadCrossing(va uint64, size uint8, kind accessKind) (uint64, bool) {
@@ -64,6 +76,9 @@ func (c *CPU) storeSlow(va uint64, size uint8, v uint64) bool {
 		return c.writeDevice(pa, size, v)
 	}
 	watched := c.memory.Watched(physmem.Address(pa), emulator.Write)
+	if watched && !c.alone() {
+		return false
+	}
 	if watched && !c.memory.Report(c.access(emulator.Write, va, pa, size, v)) {
 		return true
 	}

@@ -1,10 +1,7 @@
 package amd64
 
 import (
-	"fmt"
 	"strings"
-
-	"golang.org/x/arch/x86/x86asm"
 
 	"github.com/seed64aab995/rescuekernel/machine"
 )
@@ -21,7 +18,7 @@ func (c *CPU) Run(until uint64, exact bool) *machine.Exit {
 		exit := c.pendingExit
 		c.pendingExit = nil
 		if exit != nil {
-		} else if c.slow() || exact && c.count+maxBlock > until {
+		} else if c.slow() || exact && c.count+maxBlock >= until {
 			exit = c.one()
 		} else {
 			if exact {
@@ -116,18 +113,19 @@ func (c *CPU) one() *machine.Exit {
 	}
 	trap := c.rflags&flagTF != 0
 	if c.trace != nil {
-		c.trace(c)
+		defer c.traced()()
 	}
 	i := 0
+	c.precise = true
 	for b.code[i].run(c, &b.code[i]) {
 		i++
 	}
+	c.precise = false
 	in := &b.code[i]
 	if c.event != eventNone {
 		return c.leave(in)
 	}
 	c.count++
-	c.precise = false
 	if trap {
 		c.dr6 |= debugSingleStep
 		c.fault = fault{vector: 1, trap: true}
@@ -184,40 +182,4 @@ func (c *CPU) leave(in *inst) *machine.Exit {
 		return exit
 	}
 	return nil
-}
-
-// report describes the instruction that stopped the machine.
-func (c *CPU) report(in *inst, what string) string {
-	var bytes [maxLength]byte
-	n := int(in.next - in.ip)
-	if n == 0 || n > maxLength {
-		n = maxLength
-	}
-	read := 0
-	for read < n {
-		v, ok := c.Peek(in.ip + uint64(read))
-		if !ok {
-			break
-		}
-		bytes[read] = v
-		read++
-	}
-	text := "no instruction that the disassembler knows"
-	bits := map[mode]int{modeReal: 16, mode16: 16, mode32: 32, mode64: 64}[c.mode]
-	if d, err := x86asm.Decode(bytes[:read], bits); err == nil && d.Op != 0 {
-		text = x86asm.GNUSyntax(d, in.ip, nil)
-	}
-	return fmt.Sprintf("%s: % x (%s) at %#x, ring %d\n%s", what, bytes[:read], text, in.ip, c.cpl, c.registers())
-}
-
-// registers lists all registers for a reader.
-func (c *CPU) registers() string {
-	names := [16]string{"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
-	var s strings.Builder
-	s.WriteString("registers")
-	for i, name := range names {
-		fmt.Fprintf(&s, " %s=%#x", name, c.r[i])
-	}
-	fmt.Fprintf(&s, " rip=%#x rflags=%#x cr0=%#x cr2=%#x cr3=%#x cr4=%#x efer=%#x", c.rip, c.getFlags(), c.cr0, c.cr2, c.cr3, c.cr4, c.efer)
-	return s.String()
 }

@@ -2,6 +2,7 @@ package emulated
 
 import (
 	"github.com/seed64aab995/rescuekernel/emulator"
+	"github.com/seed64aab995/rescuekernel/emulator/amd64"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
@@ -61,5 +62,17 @@ func (m *Machine) Watch(w *emulator.Watch) (remove func()) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.memory.Unwatch(w)
+	}
+}
+
+// Trace has f told of every instruction from now on, with its disassembly and
+// the registers that it changed; nil ends that. The machine is slow meanwhile,
+// and does the same. f is called on the goroutine that runs the machine, and
+// must not use the Machine.
+func (m *Machine) Trace(f func(amd64.Executed)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.cpus {
+		c.SetTrace(f)
 	}
 }

@@ -84,7 +84,7 @@ func TestGuestHello(t *testing.T) {
 // collection, a second CPU. What they check is in that package.
 func TestGuestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, scenario := range []string{"boot", "run", "collect", "nil", "memory", "files", "sleep", "compress"} {
+	for _, scenario := range []string{"boot", "run", "collect", "nil", "memory", "files", "sleep"} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
 			runGuest(t, scenario, func(c *machine.Config) { c.CPUs, c.InterruptController = 2, true })

@@ -56,6 +56,9 @@ func New() (*Machine, error) {
 	return m, nil
 }
 
+// Close unmaps the memory.
+func (m *Machine) Close() error { return unix.MunmapPtr(unsafe.Pointer(&m.memory[0]), End-Base) }
+
 // Data is the memory that instructions may use.
 func (m *Machine) Data() []byte { return m.memory[Data-Base:][:DataSize] }
 
