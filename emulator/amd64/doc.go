@@ -20,9 +20,15 @@
 // is outside of the model: rounding modes other than to nearest, flush to zero.
 // The exception flags in MXCSR are not set by arithmetic.
 //
+// CPUID tells of SSE4.1, of which DPPS, DPPD, INSERTPS, MPSADBW and PHMINPOSUW
+// stop the machine so; of MMX there is EMMS only. Breakpoints that a guest sets
+// in DR0 to DR3 never hit; DR7.GD does. There is no x2APIC, and MOV to CR8 is the
+// local APIC's task priority only in what it holds back.
+//
 // # Caches
 //
-// Translations are kept as long as the architecture allows at most: MOV to CR3
-// and CR4, INVLPG and the rest drop them all, global ones too. Code that is
-// changed is seen at the next instruction.
+// Translations are kept no longer than the architecture allows: MOV to CR3
+// and CR4, INVLPG and the rest drop them all, global ones too, so a guest that
+// forgets to invalidate one may be found out later than on another CPU. Code
+// that is changed is seen at the next instruction.
 package amd64

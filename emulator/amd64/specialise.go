@@ -128,6 +128,10 @@ func fastShiftOperation(in *inst) operation {
 		return nil
 	}
 	switch in.op {
+	case shiftROL:
+		return pick(in, fastRotateLeft64, fastRotateLeft32)
+	case shiftROR:
+		return pick(in, fastRotateRight64, fastRotateRight32)
 	case shiftSHL, shiftSAL:
 		return pick(in, fastShiftLeft64, fastShiftLeft32)
 	case shiftSHR:
