@@ -14,6 +14,7 @@ const module = "github.com/seed64aab995/rescuekernel/"
 // stands in a lower row, never what stands beside or above it.
 var house = [][]string{
 	{"cmd/dumper", "cmd/rescue", "cmd/rescue-kernel", "examples/host"},
+	{"cmd"}, // cmd/internal
 	{"vmtests"},
 	{"drill", "rescuetest"},
 	{"machine/kvm", "machine/qemu", "machine/emulated"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"io"
 	"os"
 	"strconv"
@@ -46,7 +47,7 @@ func parseExtent(name string) (extentName, error) {
 
 // parseOffset reads a size with a unit, or a number with 0x.
 func parseOffset(text string) (int64, error) {
-	n, err := parseSize(text)
+	n, err := cli.ParseSize(text)
 	if strings.HasPrefix(text, "0x") {
 		n, err = strconv.ParseUint(text, 0, 64)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"github.com/seed64aab995/rescuekernel/container/kerneldump"
 	"github.com/seed64aab995/rescuekernel/savecore"
 )
@@ -35,7 +36,7 @@ unless the leading header tells a length.`,
   dumper save --clear --min-free 512M --max 5 --dir /var/crash disk.img`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			if o.MinimumFree, err = parseSize(free); err != nil {
+			if o.MinimumFree, err = cli.ParseSize(free); err != nil {
 				return usagef("--min-free: %v", err)
 			}
 			if o.Maximum < 0 {

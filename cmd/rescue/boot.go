@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
@@ -77,7 +78,7 @@ The exit code says how the machine ended: rescue help exit-codes.`,
 
 // config makes a machine's configuration, building what has to be built.
 func (p *program) config(ctx context.Context, host string, o bootOptions) (machine.Config, error) {
-	memory, err := parseSize(o.memory)
+	memory, err := cli.ParseSize(o.memory)
 	if err != nil || memory == 0 || memory%machine.PageSize != 0 {
 		return machine.Config{}, usagef("--memory %s: want whole pages of %d bytes", o.memory, machine.PageSize)
 	}

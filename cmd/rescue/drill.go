@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"github.com/seed64aab995/rescuekernel/drill"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
@@ -82,7 +83,7 @@ func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config
 		config.Work = 10 * time.Millisecond // of its time, which a nanosecond an instruction makes
 	}
 	var err error
-	if config.Memory, err = parseSize(o.memory); err != nil || config.Memory == 0 || config.Memory%machine.PageSize != 0 {
+	if config.Memory, err = cli.ParseSize(o.memory); err != nil || config.Memory == 0 || config.Memory%machine.PageSize != 0 {
 		return config, usagef("--memory %s: want whole pages of %d bytes", o.memory, machine.PageSize)
 	}
 	if o.host != "" {

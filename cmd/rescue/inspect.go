@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/minidump"
 	"github.com/seed64aab995/rescuekernel/reserve"
@@ -42,7 +43,7 @@ and only the second stage counts.`,
   rescue inspect --json ram | jq '.reservations[0].panic.reason'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			ram, err := parseSize(hostMemory)
+			ram, err := cli.ParseSize(hostMemory)
 			if err != nil {
 				return usagef("--host-memory: %v", err)
 			}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"io"
 	"os"
 	"os/exec"
@@ -139,12 +140,12 @@ func TestOutputHelpers(t *testing.T) {
 		require.Equal(t, want, size(n))
 	}
 	for text, want := range map[string]uint64{"512": 512, "64K": 64 << 10, "10M": 10 << 20, "2GiB": 2 << 30, "1t": 1 << 40} {
-		got, err := parseSize(text)
+		got, err := cli.ParseSize(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
 	for _, text := range []string{"", "K", "-1", "1X", "99999999T", "1 M"} {
-		_, err := parseSize(text)
+		_, err := cli.ParseSize(text)
 		require.Error(t, err, text)
 	}
 }

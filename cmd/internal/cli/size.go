@@ -1,4 +1,5 @@
-package main
+// Package cli is what the command lines of this module read alike.
+package cli
 
 import (
 	"fmt"
@@ -7,9 +8,9 @@ import (
 	"strings"
 )
 
-// parseSize reads a number of bytes with an optional binary unit: 512, 64K,
+// ParseSize reads a number of bytes with an optional binary unit: 512, 64K,
 // 10M, 2GiB.
-func parseSize(text string) (uint64, error) {
+func ParseSize(text string) (uint64, error) {
 	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(text), "B"), "I")
 	shift := 0
 	if i := strings.IndexAny(number, "KMGT"); i > 0 && i == len(number)-1 {
