@@ -18,7 +18,8 @@ const lowMemoryEnd = 3 << 30
 
 // Machine is an emulated machine.
 type Machine struct {
-	config machine.Config
+	config  machine.Config
+	options Options
 	entry  *machine.AMD64State // nil: as after power-on
 
 	mu     sync.Mutex // all that follows; CPUs run under it, a slice at a time
@@ -34,11 +35,11 @@ var _ machine.Machine = (*Machine)(nil)
 
 // New makes a machine, a *Machine. It is stopped, with the boot image, if there
 // is one, loaded.
-func New(config machine.Config) (machine.Machine, error) {
-	if err := complete(&config); err != nil {
+func (o Options) New(config machine.Config) (machine.Machine, error) {
+	if err := complete(&config, o); err != nil {
 		return nil, fmt.Errorf("emulated: %w", err)
 	}
-	m := &Machine{config: config, memory: emulator.NewMemory(config.RAM)}
+	m := &Machine{config: config, options: o, memory: emulator.NewMemory(config.RAM)}
 	if config.Boot.Image != nil {
 		load := machine.LoadLinux64
 		if config.Boot.Protocol == machine.PVH {
@@ -56,7 +57,7 @@ func New(config machine.Config) (machine.Machine, error) {
 }
 
 // complete fills in what a Config leaves open, and refuses what cannot be.
-func complete(config *machine.Config) error {
+func complete(config *machine.Config, options Options) error {
 	if config.CPUs == 0 {
 		config.CPUs = 1
 	}
@@ -76,20 +77,20 @@ func complete(config *machine.Config) error {
 	if err := machine.CheckRAM(config.RAM); err != nil {
 		return err
 	}
-	return board(config).Check(config.RAM)
+	return board(config, options).Check(config.RAM)
 }
 
 // board is where the machine has its disks: as machine/kvm has them.
-func board(config *machine.Config) device.Board {
+func board(config *machine.Config, options Options) device.Board {
 	b := device.PC()
-	b.Disks = config.Disks
+	b.Options, b.Disks = options.Disks, config.Disks
 	return b
 }
 
 // powerOn makes CPUs and devices, and puts CPU 0 at the entry.
 func (m *Machine) powerOn() error {
 	m.memory.Unobserve()
-	b := board(&m.config)
+	b := board(&m.config, m.options)
 	b.Memory = m.memory
 	blocks, disks, err := b.Attach()
 	if err != nil {
