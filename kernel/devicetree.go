@@ -43,6 +43,14 @@ type treeReader struct {
 	regLength  uintptr
 	compatible uintptr
 	compatLen  uintptr
+
+	interrupts, interruptLength uintptr
+
+	// Of cpus: the words of a CPU's number, and how the CPU is started.
+	cpus     uintptr // the node's depth, 0 outside of it
+	cpuCells uintptr
+	release  uintptr
+	spins    uintptr
 }
 
 // Kinds of nodes.
@@ -53,6 +61,8 @@ const (
 	nodeChosen
 	nodePSCI
 	nodeReserved // a child of reserved-memory
+	nodeCPUs
+	nodeCPU // a child of cpus
 )
 
 //go:nosplit
@@ -114,6 +124,9 @@ func (b *bootFacts) gatherTree(w *physicalWindow, pointer uintptr) {
 			if t.depth--; t.depth < t.reserved {
 				t.reserved = 0
 			}
+			if t.depth < t.cpus {
+				t.cpus = 0
+			}
 			if t.depth == 0 {
 				return
 			}
@@ -141,11 +154,14 @@ func (b *bootFacts) gatherTree(w *physicalWindow, pointer uintptr) {
 func (t *treeReader) enter(name, length uintptr) {
 	t.depth++
 	t.kind, t.reg, t.regLength, t.compatible, t.compatLen = nodeOther, 0, 0, 0, 0
+	t.interrupts, t.interruptLength, t.release, t.spins = 0, 0, 0, 0
 	switch {
 	case t.depth == 1:
 		t.kind = nodeRoot
 	case t.reserved != 0 && t.depth == t.reserved+1:
 		t.kind = nodeReserved
+	case t.cpus != 0 && t.depth == t.cpus+1 && hasPrefix(name, length, "cpu@"):
+		t.kind = nodeCPU
 	case t.depth != 2:
 	case hasPrefix(name, length, "memory") && (length == 6 || load8(name+6) == '@'):
 		t.kind = nodeMemory
@@ -155,6 +171,8 @@ func (t *treeReader) enter(name, length uintptr) {
 		t.kind = nodePSCI
 	case length == 15 && hasPrefix(name, length, "reserved-memory"):
 		t.reserved = t.depth
+	case length == 4 && hasPrefix(name, length, "cpus"):
+		t.kind, t.cpus, t.cpuCells = nodeCPUs, t.depth, 1
 	}
 }
 
@@ -182,8 +200,12 @@ func (b *bootFacts) property(t *treeReader, name, value, length uintptr) {
 		}
 	case t.kind == nodeChosen:
 		b.chosen(t, name, value, length)
+	case t.kind == nodeCPUs || t.kind == nodeCPU:
+		b.cpuProperty(t, name, value, length)
 	case t.named(name, "reg"):
 		t.reg, t.regLength = value, length
+	case t.named(name, "interrupts"):
+		t.interrupts, t.interruptLength = value, length
 	case t.named(name, "compatible"):
 		t.compatible, t.compatLen = value, length
 	}
@@ -224,6 +246,10 @@ func (b *bootFacts) chosen(t *treeReader, name, value, length uintptr) {
 //go:nosplit
 func (b *bootFacts) finishNode(t *treeReader) {
 	switch {
+	case t.kind == nodeCPU:
+		b.finishCPU(t)
+	case b.gic.timer == 0 && t.isCompatible("arm,armv8-timer"):
+		b.finishTimer(t)
 	case t.reg == 0:
 	case t.kind == nodeMemory:
 		b.addRegions(t, e820RAM)
@@ -234,6 +260,16 @@ func (b *bootFacts) finishNode(t *treeReader) {
 		b.calls.Console = physmem.Address(start)
 	case b.realTime == 0 && t.isCompatible("arm,pl031"):
 		b.realTime, _ = t.region(0)
+	case b.gic.version == 0 && t.isCompatible("arm,gic-v3"):
+		b.gic.version = 3
+		b.gic.distributor, _ = t.region(0)
+		b.gic.redistributor, b.gic.redistributorSize = t.region(1)
+	case b.gic.version == 0 && (t.isCompatible("arm,cortex-a15-gic") || t.isCompatible("arm,gic-400")):
+		b.gic.version = 2
+		b.gic.distributor, _ = t.region(0)
+		b.gic.cpuInterface, _ = t.region(1)
+	case b.gic.its == 0 && t.isCompatible("arm,gic-v3-its"):
+		b.gic.its, _ = t.region(0)
 	}
 	t.kind, t.reg = nodeOther, 0
 }

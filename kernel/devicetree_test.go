@@ -87,6 +87,35 @@ func virt() *treeBuilder {
 			b.property("compatible", []byte("arm,pl011\x00arm,primecell\x00"))
 			b.property("reg", cells(0, 0x900_0000, 0, 0x1000))
 		})
+		b.node("timer", func() {
+			b.property("compatible", []byte("arm,armv8-timer\x00arm,armv7-timer\x00"))
+			b.property("interrupts", cells(1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4))
+		})
+		b.node("cpus", func() {
+			b.property("#size-cells", cells(0))
+			b.property("#address-cells", cells(2))
+			b.node("cpu-map", func() { b.property("reg", cells(7)) })
+			b.node("cpu@0", func() { b.property("reg", cells(0, 0)) })
+			b.node("cpu@1", func() {
+				b.property("cpu-release-addr", cells(0, 0xd8))
+				b.property("enable-method", []byte("spin-table\x00"))
+				b.property("reg", cells(1, 0x100))
+				b.node("l2-cache", func() { b.property("reg", cells(9)) })
+			})
+			b.node("cpu@2", func() {
+				b.property("reg", cells(0, 2))
+				b.property("enable-method", []byte("psci\x00"))
+			})
+		})
+		b.node("cpu@3", func() { b.property("reg", cells(0, 3)) })
+		b.node("intc@8000000", func() {
+			b.property("compatible", []byte("arm,gic-v3\x00"))
+			b.property("reg", cells(0, 0x800_0000, 0, 0x1_0000, 0, 0x80a_0000, 0, 0xf6_0000))
+			b.node("its@8080000", func() {
+				b.property("compatible", []byte("arm,gic-v3-its\x00"))
+				b.property("reg", cells(0, 0x808_0000, 0, 0x2_0000))
+			})
+		})
 		b.node("memory-controller", func() { b.property("reg", cells(0, 5, 0, 5)) })
 		b.node("chosen", func() {
 			b.property("linux,initrd-end", cells(0x4800_3456))
@@ -117,6 +146,8 @@ func TestGatherTree(t *testing.T) {
 	require.Equal(t, handoff.FirmwareCalls{Console: 0x900_0000, Conduit: handoff.ConduitSMC}, b.calls)
 	require.EqualValues(t, 0x901_0000, b.realTime)
 	require.Equal(t, [4]uint64{1<<32 | 2, 3<<32 | 4, 5<<32 | 6, 7<<32 | 8}, b.seed)
+	require.Equal(t, gicFacts{version: 3, distributor: 0x800_0000, redistributor: 0x80a_0000, redistributorSize: 0xf6_0000, its: 0x808_0000, timer: 27}, b.gic)
+	require.Equal(t, []cpuFact{{0, 0}, {1<<32 | 0x100, 0xd8}, {2, 0}}, b.cpus.list[:b.cpus.count])
 }
 
 // What the loader put below what is mapped is not looked at, nor is a tree that

@@ -29,6 +29,20 @@ type bootFacts struct {
 	initrd   [2]uintptr
 	realTime uintptr   // registers of a PL031
 	seed     [4]uint64 // from the boot loader
+	gic      gicFacts
+	cpus     cpuFacts
+}
+
+// gicFacts is where the frames of an Arm interrupt controller are, from a device
+// tree or from ACPI's MADT.
+type gicFacts struct {
+	version           uintptr // 2, 3 (and 4), 0: there is none
+	distributor       uintptr
+	cpuInterface      uintptr // version 2
+	redistributor     uintptr // version 3: the first region
+	redistributorSize uintptr
+	its               uintptr // the first translation service
+	timer             uintptr // interrupt of EL1's virtual timer; 0: not known
 }
 
 // mapEntry is one range of the firmware's memory map; kind is an E820 type.
