@@ -28,6 +28,9 @@ type HostFacts struct {
 	Seed [32]byte
 	// ACPI is the address of the root pointer, 0 where there is none.
 	ACPI physmem.Address
+
+	// Panic is what the kernel lends the panic path.
+	Panic PanicMachine
 }
 
 // MaxPanicMessage is the most of a message that a PanicContext holds. The whole
@@ -61,6 +64,20 @@ type PanicContext struct {
 	// machdep/amd64.CPUState or machdep/arm64.CPUState.
 	StateLength uint32
 	State       [MaxPanicState]byte
+
+	// Second is the panic on the panic path. The fields above are the first's.
+	Second SecondPanic
+}
+
+// SecondPanic is what is known of a panic on the panic path.
+type SecondPanic struct {
+	Reason       Reason
+	CPU          uint32
+	Vector       uint64
+	ErrorCode    uint64
+	FaultAddress uint64
+	PC           uint64
+	Stack        uint64
 }
 
 // MaxPanicState is the most that a PanicContext holds of registers.
@@ -69,7 +86,8 @@ const MaxPanicState = 1024
 // PanicHandler is what a host's kernel does when it panics.
 type PanicHandler struct {
 	// Run is called on Stack, once for a panic and once more for a panic on its
-	// own path (Depth 2), with Block and PanicArea. It returns the physical
+	// own path (Depth 2), with Block and PanicArea: it goes on behind what
+	// failed. The other CPUs still run, it stops them. It returns the physical
 	// address of the trampoline to enter, or 0: then the kernel prints what it
 	// knows and resets. It is a function of its package, not a closure, and it
 	// and all that it calls are nosplit, allocate nothing, take no lock and touch
@@ -83,6 +101,11 @@ type PanicHandler struct {
 	NMIStack          physmem.Range
 	DoubleFaultStack  physmem.Range
 	MachineCheckStack physmem.Range
+	// OtherStacks are for the other CPUs, in the order in which they were
+	// started, OtherStackSize bytes each, in whole pages. A CPU that finds none
+	// left keeps those of its own.
+	OtherStacks    physmem.Range
+	OtherStackSize uint64
 
 	// NMI makes a non-maskable interrupt a panic. Otherwise they are counted.
 	NMI bool

@@ -31,8 +31,11 @@ const (
 	PanicOffsetNested        = 0x060 // u32 panics on the panic path
 	PanicOffsetNotStopped    = 0x064 // u32 CPUs that did not stop before the deadline
 	PanicOffsetExitCode      = 0x068 // u64 code of exit_group, or number of the signal
+	PanicOffsetStep          = 0x070 // u32 step of the panic path that was begun last, see package rescue
 	PanicOffsetPhases        = 0x080 // MaxPhases u64 counter values (TSC, CNTVCT), indexed by Phase
 	PanicOffsetTombstone     = 0x100 // 64 bytes about the second panic, offsets below
+	PanicOffsetOrders        = 0x140 // what the panic path is to do, written when arming; offsets in panicorders.go
+	PanicOffsetNotifiers     = 0x800 // MaxNotifiers slots, offsets in panicorders.go
 	PanicOffsetMessage       = 0x1000
 	PanicOffsetRegisters     = 0x2000 // one slot a CPU
 )
@@ -141,6 +144,9 @@ const (
 	PhaseChecked    Phase = 8 // second-stage seals checked
 	PhaseFirstWrite Phase = 9 // first data block handed to the target
 	PhaseDone       Phase = 10
+	PhaseRecorded   Phase = 11 // on the panic path again: the minimal record is complete
+	PhaseStopped    Phase = 12 // the other CPUs stand still, or their time is over
+	PhaseNotified   Phase = 13 // the notifiers that come before the hand-off are done
 )
 
 // AppendPanicArea appends an empty panic area for so many CPUs, as it is when
@@ -175,8 +181,11 @@ type PanicArea struct {
 	Nested        uint32
 	NotStopped    uint32 // CPUs that did not stop before the deadline
 	ExitCode      uint64
+	Step          uint32 // of the panic path, the last that was begun
 	Phases        [MaxPhases]uint64
 	Tombstone     Tombstone
+	Orders        PanicOrders
+	Notifiers     []Notified  // those that were registered, and what came of them
 	Registers     []Registers // of the CPUs whose slot is complete, in slot order
 }
 
@@ -230,6 +239,9 @@ func ParsePanicArea(area []byte) (*PanicArea, error) {
 		Nested:        u32(PanicOffsetNested),
 		NotStopped:    u32(PanicOffsetNotStopped),
 		ExitCode:      u64(PanicOffsetExitCode),
+		Step:          u32(PanicOffsetStep),
+		Orders:        parseOrders(area[PanicOffsetOrders:]),
+		Notifiers:     parseNotifiers(area),
 	}
 	for i := range p.Phases {
 		p.Phases[i] = u64(PanicOffsetPhases + 8*i)
