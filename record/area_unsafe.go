@@ -1,0 +1,234 @@
+package record
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Area is an area in use. Its methods may be called from any goroutine.
+type Area struct {
+	memory []byte
+	start  unsafe.Pointer
+	names  map[string]int
+	list   []string
+}
+
+// newArea is an area in memory whose header is sound.
+func newArea(memory []byte, sources []SourceLayout) *Area {
+	a := &Area{memory: memory, start: unsafe.Pointer(unsafe.SliceData(memory)), names: map[string]int{}}
+	for i, s := range sources {
+		a.names[s.Name] = i
+		a.list = append(a.list, s.Name)
+	}
+	return a
+}
+
+// Format makes an area in memory, whatever was there. It begins with a loss of
+// an unknown number of records, because nobody knows what was there before; Adopt
+// is for memory in which an earlier boot may have left its area.
+func Format(memory []byte, layout Layout, restart ID) (*Area, error) {
+	a, err := format(memory, layout, restart, 1)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.Add(SourceRecord, &Record{Class: ClassLoss, CPU: NoCPU, Count: UnknownCount, Message: messageUnknownLoss})
+	return a, err
+}
+
+const messageUnknownLoss = "what was recorded before this boot is not known"
+
+func format(memory []byte, layout Layout, restart ID, boot uint32) (*Area, error) {
+	sources := layout.sources()
+	if err := check(sources); err != nil {
+		return nil, err
+	}
+	size := layout.Size()
+	start := unsafe.Pointer(unsafe.SliceData(memory))
+	if len(memory) < size || uintptr(start)%8 != 0 {
+		return nil, fmt.Errorf("%d bytes of memory, want %d at a multiple of 8: %w", len(memory), size, ErrLayout)
+	}
+	publish32(start, offsetMagic, 0)
+	clear(memory)
+	slot := tableEnd(len(sources))
+	for i, l := range sources {
+		s := sourceAt(start, uintptr(i))
+		store8(s.block, sourceOffsetName, byte(len(l.Name)))
+		copyMemory(s.block, sourceOffsetName+1, unsafe.Pointer(unsafe.StringData(l.Name)), uintptr(len(l.Name)))
+		store32(s.block, sourceOffsetSlots, uint32(l.Slots))
+		store32(s.block, sourceOffsetSlots+4, uint32(l.SlotSize))
+		store64(s.block, sourceOffsetStart, uint64(slot))
+		store32(s.block, sourceOffsetMagic, sourceMagic)
+		s.sign()
+		slot += l.Slots * l.SlotSize
+	}
+	store32(start, offsetVersion, areaVersion)
+	store64(start, offsetSize, uint64(len(memory)))
+	store32(start, offsetSources, uint32(len(sources)))
+	store32(start, offsetBoot, boot)
+	copyMemory(start, offsetRestart, unsafe.Pointer(&restart), 16)
+	store32(start, offsetCRC, crc32C(start, offsetSize, offsetFixedEnd-offsetSize))
+	putPanics(start, 0)
+	atomic.StoreUint64(word64(start, offsetMagic), areaMagic)
+	return newArea(memory, sources), nil
+}
+
+// Memory is what the area lies in.
+func (a *Area) Memory() []byte { return a.memory }
+
+// RestartID is that of this boot.
+func (a *Area) RestartID() (id ID) {
+	copy(id[:], a.memory[offsetRestart:])
+	return id
+}
+
+// Boot is how many boots the area has seen, this one included.
+func (a *Area) Boot() uint32 { return load32(a.start, offsetBoot) }
+
+// Sources are the names of the sources, by index.
+func (a *Area) Sources() []string { return append([]string(nil), a.list...) }
+
+// Source is the index of a source's space: of the name, or ErrSource.
+func (a *Area) Source(name string) (int, error) {
+	i, ok := a.names[name]
+	if !ok {
+		return 0, fmt.Errorf("source %q: %w", name, ErrSource)
+	}
+	return i, nil
+}
+
+// Panics is how many boots in a row ended in a panic, up to the last.
+func (a *Area) Panics() uint32 { return panics(a.start) }
+
+// Healthy says that this boot has come as far as the host wants before it
+// counts as a good one: the count of panics in a row begins again.
+func (a *Area) Healthy() { putPanics(a.start, 0) }
+
+// spins is how often a writer tries to get a source's lock.
+const spins = 1000
+
+// acquire takes a source's lock. It gives up, because who holds it may have been
+// stopped.
+func (s source) acquire() bool {
+	for i := range spins {
+		if s.lock() {
+			return true
+		}
+		if i%16 == 15 {
+			runtime.Gosched()
+		}
+	}
+	return false
+}
+
+func (a *Area) source(index int) (source, error) {
+	if index < 0 || index >= len(a.list) {
+		return source{}, fmt.Errorf("source %d of %d: %w", index, len(a.list), ErrSource)
+	}
+	return sourceAt(a.start, uintptr(index)), nil
+}
+
+// Add records r in the space of a source, which is not SourceHost, and gives its
+// sequence number. What does not fit is cut; r's flags in the area say so. A
+// record that finds no room is counted as lost, with ErrFull, and one that finds
+// others writing for too long with ErrBusy. An r without a Source gets the name of
+// the space. Add allocates nothing.
+func (a *Area) Add(index int, r *Record) (sequence uint64, err error) {
+	s, err := a.source(index)
+	if err != nil || index == SourceHost {
+		return 0, sourceError(err)
+	}
+	f := r.fields()
+	if f.Source.length == 0 {
+		f.Source = s.nameView()
+	}
+	if !s.acquire() {
+		atomic.AddUint32(word32(s.block, sourceOffsetBusy), 1)
+		return 0, ErrBusy
+	}
+	sequence = s.add(uint32(index), &f)
+	s.unlock()
+	runtime.KeepAlive(r)
+	if sequence == 0 {
+		return 0, ErrFull
+	}
+	return sequence, nil
+}
+
+// sourceError is err, or that the host's space is for the panic path alone.
+func sourceError(err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("source 0 is written by the panic path alone: %w", ErrSource)
+}
+
+// Acknowledge frees all records of a restart up to and including a sequence
+// number, and gives their number. A restart that the area has no records of, and
+// a sequence number that was not given out, acknowledge nothing.
+func (a *Area) Acknowledge(restart ID, sequence uint64) (freed int, err error) {
+	current := restart == a.RestartID()
+	last := atomic.LoadUint64(word64(a.start, offsetSequence))
+	if !current {
+		last = a.last(restart)
+	}
+	if sequence > last {
+		return 0, nil
+	}
+	for i := range a.list {
+		s := sourceAt(a.start, uintptr(i))
+		if i != SourceHost && !s.acquire() {
+			err = fmt.Errorf("source %q: %w", a.list[i], ErrBusy)
+			continue
+		}
+		freed += s.acknowledge(restart, sequence, current)
+		if i != SourceHost {
+			s.unlock()
+		}
+	}
+	return freed, err
+}
+
+// last is the highest sequence number that the area has of a restart.
+func (a *Area) last(restart ID) (last uint64) {
+	for i := range a.list {
+		s := sourceAt(a.start, uintptr(i))
+		for j := range s.slots() {
+			if slot := s.slot(j); slotUsed(slot) && slotRestart(slot) == restart {
+				last = max(last, load64(slot, slotOffsetSequence))
+			}
+		}
+	}
+	return last
+}
+
+func slotRestart(slot unsafe.Pointer) (id ID) {
+	copyMemory(unsafe.Pointer(&id), 0, unsafe.Add(slot, slotOffsetRestart), 16)
+	return id
+}
+
+// acknowledge frees a source's records. A panic's two slots count once.
+func (s source) acknowledge(restart ID, sequence uint64, current bool) (freed int) {
+	before := uint64(0)
+	for j := range s.slots() {
+		slot := s.slot(j)
+		n := load64(slot, slotOffsetSequence)
+		if !slotUsed(slot) || n > sequence || slotRestart(slot) != restart {
+			continue
+		}
+		freeSlot(slot)
+		if n != before {
+			freed++
+		}
+		before = n
+	}
+	if lost := load64(s.block, sourceOffsetLost); current && lost != 0 && load64(s.block, sourceOffsetLast) <= sequence {
+		store64(s.block, sourceOffsetLost, 0)
+		store64(s.block, sourceOffsetFirst, 0)
+		store64(s.block, sourceOffsetLast, 0)
+		s.sign()
+		freed++
+	}
+	return freed
+}
