@@ -5,22 +5,12 @@ import (
 	"strings"
 
 	"golang.org/x/arch/x86/x86asm"
+
+	"github.com/seed64aab995/rescuekernel/emulator"
 )
 
-// Executed is an instruction that was executed, or that faulted.
-type Executed struct {
-	CPU     int
-	PC      uint64
-	Ring    uint8
-	Bytes   []byte
-	Text    string   // disassembly, as GNU tools write it
-	Changes []string // registers that are others now: "rax=0x1"
-}
-
-// String is a line of a trace.
-func (e Executed) String() string {
-	return fmt.Sprintf("%d:%d %#016x  %-30x %-40s %s", e.CPU, e.Ring, e.PC, e.Bytes, e.Text, strings.Join(e.Changes, " "))
-}
+// Executed is a line of a trace.
+type Executed = emulator.Executed
 
 // SetTrace has f told of every instruction from now on; nil ends that. The CPU
 // is slow meanwhile, and does the same.

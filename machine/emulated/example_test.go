@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seed64aab995/rescuekernel/emulator/amd64"
+	"github.com/seed64aab995/rescuekernel/emulator"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/machinetest"
@@ -23,7 +23,7 @@ func ExampleMachine_Trace() {
 		fmt.Println(err)
 		return
 	}
-	m.(*emulated.Machine).Trace(func(e amd64.Executed) {
+	m.(*emulated.Machine).Trace(func(e emulator.Executed) {
 		fmt.Printf("%#x %s %v\n", e.PC, e.Text, e.Changes)
 	})
 	exit, err := m.Run(context.Background())

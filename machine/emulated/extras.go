@@ -2,7 +2,6 @@ package emulated
 
 import (
 	"github.com/seed64aab995/rescuekernel/emulator"
-	"github.com/seed64aab995/rescuekernel/emulator/amd64"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
@@ -69,7 +68,7 @@ func (m *Machine) Watch(w *emulator.Watch) (remove func()) {
 // the registers that it changed; nil ends that. The machine is slow meanwhile,
 // and does the same. f is called on the goroutine that runs the machine, and
 // must not use the Machine.
-func (m *Machine) Trace(f func(amd64.Executed)) {
+func (m *Machine) Trace(f func(emulator.Executed)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.cpus {
