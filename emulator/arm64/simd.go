@@ -1,0 +1,3 @@
+package arm64
+
+func simdOpcodes() []opcode { return nil }
