@@ -17,7 +17,7 @@ func BenchmarkHandOff(b *testing.B) {
 	figures := map[string][]float64{}
 	for range b.N {
 		// Not stopped on the way: that would be timed, too.
-		h := start(b, runners[0], machine.Config{}, "panic=call", witnessProgram)
+		h := start(b, onKVM, machine.Config{}, "panic=call", witnessProgram)
 		said := h.requireEnd(h.finish())
 		number := func(name string) float64 {
 			n, err := strconv.ParseFloat(said.facts[name], 64)
@@ -51,7 +51,7 @@ func BenchmarkDump(b *testing.B) {
 	for range b.N {
 		disk := newDisk(b, 96<<20)
 		config := machine.Config{Disks: []machine.Disk{{Name: "dump", Size: 96 << 20, Storage: disk}}}
-		h := start(b, runners[0], config, "panic=call", rescueProgram)
+		h := start(b, onKVM, config, "panic=call", rescueProgram)
 		exit := h.finish()
 		report := reportLine.FindStringSubmatch(h.console.String())
 		require.NotNil(b, report, "%v\n%s", exit, h.console)

@@ -10,7 +10,9 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
 // symbol is the address of a function of an image that has its symbols.
@@ -35,7 +37,7 @@ func symbol(t *testing.T, image []byte, name string) uint64 {
 // panicking context on the stack that they were taken on, as any exception
 // does.) QEMU's breakpoints hold in ring 3, where the panic path runs.
 func TestPanicPathWritesOnlyTheReservation(t *testing.T) {
-	r := runners[1]
+	r := onQEMU
 	kinds := []string{"call"}
 	if *full {
 		kinds = append(kinds, "nil", "kernel")
@@ -69,4 +71,33 @@ func reasonOf(kind string) handoff.Reason {
 		}
 	}
 	return handoff.ReasonNone
+}
+
+// The guard is guarded: one byte that is written while the host panics, and says
+// nothing of itself, is caught.
+func TestWriteDuringThePanicIsCaught(t *testing.T) {
+	h := armedHost(t, onEmulator, machine.Config{}, "call", "", witnessProgram)
+	h.guard()
+	m := h.machine.(*emulated.Machine)
+	opened, err := reserve.Open(m.Memory(), h.block, reserve.StageFirst)
+	require.NoError(t, err)
+	at := opened.Block.Memory[0].Start + 0x5678
+	exit, err := m.RunTo(h.context(), symbol(t, hostProgram.image(t), "/kernel.runPanic"))
+	require.NoError(t, err)
+	require.Equal(t, machine.Breakpoint, exit.Reason, "%v", exit)
+	_, began := h.evidence.Began()
+	require.True(t, began)
+	_, err = m.Memory().WritePhysical([]byte{1}, at)
+	require.NoError(t, err)
+	h.freezeHere()
+	var found []emulated.Breach
+	breaches, _ := h.evidence.Breaches()
+	for _, b := range breaches {
+		if !b.OnStack() {
+			found = append(found, b)
+		}
+	}
+	require.Len(t, found, 1)
+	require.Equal(t, at, found[0].Address)
+	require.Contains(t, found[0].String(), "DMA writes 1 bytes to "+at.String())
 }

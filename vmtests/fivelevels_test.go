@@ -22,7 +22,7 @@ func fiveLevels(t *testing.T, command string) *handOff {
 	image := hostProgram.image(t)
 	file, err := elf.NewFile(bytes.NewReader(image))
 	require.NoError(t, err)
-	h := start(t, runners[1], machine.Config{}, command, witnessProgram)
+	h := start(t, onQEMU, machine.Config{}, command, witnessProgram)
 	exit, err := h.machine.RunTo(h.context(), file.Entry)
 	require.NoError(t, err)
 	require.Equal(t, machine.Breakpoint, exit.Reason, "%v", exit)

@@ -2,11 +2,9 @@ package vmtests
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +17,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/reserve"
@@ -118,23 +117,7 @@ func bootWithDisks(t testing.TB, s scene, command string, disks []*memoryDisk) *
 	for i, d := range disks {
 		config.Disks = append(config.Disks, machine.Disk{Name: fmt.Sprintf("disk%d", i), Size: d.Size(), Storage: d})
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	stop := &stopper{text: "host: panic of kind", at: true, stop: cancel}
-	h := startOn(t, runners[0], config, "panic=nil "+command, s.rescue, func(c *console) io.Writer {
-		stop.Writer = c
-		return stop
-	})
-	exit, err := h.machine.Run(ctx)
-	require.NoError(t, err)
-	require.Equal(t, machine.Canceled, exit.Reason, "the host did not arm: %v\n%s", exit, h.console)
-	match := armedLine.FindStringSubmatch(h.console.String())
-	require.NotNil(t, match, "the host did not arm: %v\n%s", exit, h.console)
-	base, err := strconv.ParseUint(match[1], 0, 64)
-	require.NoError(t, err)
-	h.block = physmem.Address(base)
-	h.freeze, err = strconv.ParseUint(match[3], 0, 64)
-	require.NoError(t, err)
+	h := armedHost(t, dumps(), config, "nil", command, s.rescue)
 	h.freezeHere()
 	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
 	require.NoError(t, err)
@@ -143,6 +126,8 @@ func bootWithDisks(t testing.TB, s scene, command string, disks []*memoryDisk) *
 
 // fault is what goes wrong in one run.
 type fault struct {
+	on runner // dumps() if none
+
 	disks  map[int]device.Faults
 	change func(physmem.Memory) // at the freeze point
 	spoil  func([]*memoryDisk)  // likewise
@@ -171,7 +156,10 @@ func (f *frozen) goOn(t testing.TB, w fault) *dumped {
 // restore is goOn up to the freeze point.
 func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	t.Helper()
-	d := &dumped{handOff: &handOff{t: t, runner: runners[0], console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
+	if w.on.name == "" {
+		w.on = dumps()
+	}
+	d := &dumped{handOff: &handOff{t: t, runner: w.on, console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
 	d.config = f.config
 	d.config.Disks, d.config.Boot = slices.Clone(f.config.Disks), machine.Boot{}
 	d.config.Serial, d.config.InterruptController = d.console, w.controller
@@ -182,8 +170,12 @@ func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	if w.spoil != nil {
 		w.spoil(d.disks)
 	}
-	o := kvm.Options{Disks: device.Options{Attachment: w.attachment, Faults: func(disk int) device.Faults { return w.disks[disk] }}}
-	m, err := o.New(d.config)
+	disks := device.Options{Attachment: w.attachment, Faults: func(disk int) device.Faults { return w.disks[disk] }}
+	create := kvm.Options{Disks: disks}.New
+	if d.runner.name == onEmulator.name {
+		create = emulated.Options{Disks: disks}.New
+	}
+	m, err := create(d.config)
 	if errors.Is(err, machine.ErrUnavailable) {
 		t.Skip(err)
 	}

@@ -237,7 +237,6 @@ func flipAt(t *testing.T, memory physmem.Memory, at physmem.Address) {
 // parameters' digest tells that they were changed.
 func correctBlock(t *testing.T, memory physmem.Memory, f *frozen) {
 	t.Helper()
-	castagnoli := crc32.MakeTable(crc32.Castagnoli)
 	start := f.opened.Block.Reservation.Start
 	header := make([]byte, handoff.HeaderLength)
 	_, err := memory.ReadPhysical(header, start)

@@ -35,7 +35,7 @@ func TestReservationTooSmall(t *testing.T) {
 		{"0x10000000", "no space"},
 	} {
 		t.Run(test.size, func(t *testing.T) {
-			h := start(t, runners[0], machine.Config{}, "panic=call reserve.size="+test.size, rescueProgram)
+			h := start(t, witnesses(), machine.Config{}, "panic=call reserve.size="+test.size, rescueProgram)
 			exit := h.finish()
 			require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)
 			require.Contains(t, h.console.String(), test.says)

@@ -16,7 +16,6 @@ import (
 	"github.com/seed64aab995/rescuekernel/bootimage"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
-	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
@@ -31,13 +30,13 @@ func operate(t *testing.T, command string) *handOff {
 	require.NotEqual(t, first, second)
 	wrapped, err := bootimage.Wrap(bytes.NewReader(operatorProgram.image(t)), bootimage.Options{})
 	require.NoError(t, err)
-	h := &handOff{t: t, runner: runners[0], console: &console{}}
+	h := &handOff{t: t, runner: dumps(), console: &console{}}
 	config := machine.Config{Boot: machine.Boot{
 		Image: wrapped, Protocol: machine.PVH, CommandLine: command,
 		Modules: []machine.Module{{Data: first}, {Data: second}},
 	}}
 	config.Serial = h.console
-	m, err := kvm.New(config)
+	m, err := h.runner.create(config)
 	if errors.Is(err, machine.ErrUnavailable) {
 		t.Skip(err)
 	}
@@ -180,7 +179,7 @@ func TestTopOfALargeHost(t *testing.T) {
 	for _, r := range seen {
 		ranges = append(ranges, fmt.Sprintf("%#x-%#x", uint64(r.Start), uint64(r.End)))
 	}
-	h := freezeAt(t, runners[0], config, "nil", "debug.rescue.digest="+strings.Join(ranges, ","), witnessProgram)
+	h := freezeAt(t, dumps(), config, "nil", "debug.rescue.digest="+strings.Join(ranges, ","), witnessProgram)
 	reservation := h.reservation()
 	require.GreaterOrEqual(t, reservation.Start, physmem.Address(top-24<<20))
 	said := h.requireEnd(h.finish())

@@ -25,14 +25,15 @@ var panicKinds = []struct {
 	{"exit", handoff.ReasonExit, "the program ended with exit code 3"},
 }
 
-// Each kind of panic, under KVM; one of them, or all, in QEMU.
+// Each kind of panic, emulated; one of them, or all, under KVM and in QEMU.
 func TestPanicKinds(t *testing.T) {
 	for _, r := range runners {
 		for _, test := range panicKinds {
-			if r.name == "qemu" && test.kind != "nil" && !*full {
+			if r.name != onEmulator.name && test.kind != "nil" && !*full {
 				continue
 			}
 			t.Run(r.name+"/"+test.kind, func(t *testing.T) {
+				t.Parallel()
 				h := freezeAt(t, r, machine.Config{}, test.kind, "", witnessProgram)
 				said := h.requireTrue(h.finish(), test.reason, test.message)
 				t.Logf("entry to main %s ns, %s", said.facts["entry_to_main_ns"], said.facts["registers"])
@@ -45,14 +46,16 @@ func TestPanicKinds(t *testing.T) {
 // memory, and one that tells one wrong digest, are caught.
 func TestLiarsAreCaught(t *testing.T) {
 	t.Run("writes", func(t *testing.T) {
-		h := freezeAt(t, runners[0], machine.Config{}, "call", "debug.rescue.witness=write", witnessProgram)
+		t.Parallel()
+		h := freezeAt(t, witnesses(), machine.Config{}, "call", "debug.rescue.witness=write", witnessProgram)
 		h.requireEnd(h.finish())
 		changed := h.changed()
 		require.Len(t, changed, 1)
 		require.Equal(t, uint64(1), changed.Size(), "%v", changed)
 	})
 	t.Run("lies", func(t *testing.T) {
-		h := freezeAt(t, runners[0], machine.Config{}, "call", "debug.rescue.witness=lie", witnessProgram)
+		t.Parallel()
+		h := freezeAt(t, witnesses(), machine.Config{}, "call", "debug.rescue.witness=lie", witnessProgram)
 		wrong := h.wrongDigests(h.requireEnd(h.finish()))
 		require.Len(t, wrong, 1)
 		require.Equal(t, physmem.Address(0), wrong[0].Start, "%v", wrong)

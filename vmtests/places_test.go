@@ -33,9 +33,10 @@ func TestPlacesOfTheReservation(t *testing.T) {
 		{"below a limit", physmem.Ranges{low, {Start: 1 << 20, End: 64 << 20}, {Start: 4 << 30, End: 4<<30 + 32<<20}}, 2 << 20, "reserve.limit=0x100000000", 64<<20 - 12<<20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			config := machine.Config{RAM: test.ram}
 			config.Boot.Image = hostImageAt(t, test.base)
-			h := freezeAt(t, runners[0], config, "nil", test.command, witnessProgram)
+			h := freezeAt(t, witnesses(), config, "nil", test.command, witnessProgram)
 			require.Equal(t, test.start, h.block)
 			h.requireTrue(h.finish(), handoff.ReasonExit, "")
 		})
@@ -60,7 +61,8 @@ func TestManyHandOffs(t *testing.T) {
 	for seed := range count {
 		kind := panicKinds[seed%len(panicKinds)]
 		t.Run(fmt.Sprintf("%d %s", seed, kind.kind), func(t *testing.T) {
-			h := freezeAt(t, runners[0], machine.Config{}, kind.kind, fmt.Sprintf("after=%03dms", 1+seed*7%50), witnessProgram)
+			t.Parallel()
+			h := freezeAt(t, witnesses(), machine.Config{}, kind.kind, fmt.Sprintf("after=%03dms", 1+seed*7%50), witnessProgram)
 			h.requireTrue(h.finish(), kind.reason, kind.message)
 		})
 	}

@@ -38,7 +38,7 @@ func BenchmarkCompression(b *testing.B) {
 	var ratios, guests, natives []float64
 	for range b.N {
 		config := machine.Config{MemorySize: 256 << 20}
-		h := start(b, runners[0], config, "panic=call reserve.size=0x5000000", rateProgram)
+		h := start(b, onKVM, config, "panic=call reserve.size=0x5000000", rateProgram)
 		h.finish()
 		guest := rate(b, h.console.String())
 		c := exec.Command(native)

@@ -43,7 +43,7 @@ func stopAt(t testing.TB, r runner, config machine.Config, command, text string,
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s := &stopper{text: text, at: r.name == "kvm", stop: cancel}
+	s := &stopper{text: text, at: r.name != "qemu", stop: cancel}
 	h := startOn(t, r, config, command, rescue, func(c *console) io.Writer {
 		s.Writer = c
 		return s

@@ -11,7 +11,7 @@ import (
 // From the freeze point to the rescue program's first instruction in ring 3 the
 // CPU executes fewer than 1000 instructions in ring 0: counted one by one.
 func TestInstructionsInRing0(t *testing.T) {
-	h := freezeAt(t, runners[0], machine.Config{}, "call", "", witnessProgram)
+	h := freezeAt(t, witnesses(), machine.Config{}, "call", "", witnessProgram)
 	count := 0
 	for ; count < 1000; count++ {
 		state, err := h.machine.State(0)

@@ -14,13 +14,11 @@ import (
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
-// armedHost boots a host and stops it when it is armed, just before it panics.
-func armedHost(t *testing.T, command string) (*handOff, *reserve.Reservation) {
+// sealedHost is a host that is armed, and its reservation.
+func sealedHost(t *testing.T, command string) (*handOff, *reserve.Reservation) {
 	t.Helper()
-	freeze, block := learn(t, runners[0], machine.Config{}, command, witnessProgram)
-	h := stopAt(t, runners[0], machine.Config{}, "panic=call "+command, "host: panic of kind", witnessProgram)
-	h.freeze, h.block = freeze, block
-	r, err := reserve.Open(h.machine.Memory(), block, reserve.StageBoth)
+	h := armedHost(t, witnesses(), machine.Config{}, "call", command, witnessProgram)
+	r, err := reserve.Open(h.machine.Memory(), h.block, reserve.StageBoth)
 	require.NoError(t, err)
 	return h, r
 }
@@ -64,7 +62,8 @@ func TestBrokenSealStopsTheHandOff(t *testing.T) {
 		{handoff.PartImage, 0x12345, 3},
 	} {
 		t.Run(fmt.Sprintf("%v+%#x", test.part, test.offset), func(t *testing.T) {
-			h, r := armedHost(t, "")
+			t.Parallel()
+			h, r := sealedHost(t, "")
 			h.flip(r.Block.Parts[test.part].Offset + test.offset)
 			exit := h.finish()
 			require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)
@@ -82,7 +81,7 @@ func TestBrokenSealStopsTheHandOff(t *testing.T) {
 // A broken seal of the second stage: the hand-off goes on, the rescue program
 // knows which part it must not use.
 func TestBrokenDigestIsKnown(t *testing.T) {
-	h, r := armedHost(t, "debug.rescue.x=y")
+	h, r := sealedHost(t, "debug.rescue.x=y")
 	h.flip(r.Block.Parts[handoff.PartEnvironment].Offset + 2)
 	h.freezeHere()
 	said := h.requireEnd(h.finish())
@@ -95,7 +94,7 @@ func TestBrokenDigestIsKnown(t *testing.T) {
 // under a header whose checksum is right. The second panic leaves a tombstone,
 // and the machine is reset.
 func TestSecondPanicOnThePanicPath(t *testing.T) {
-	h, r := armedHost(t, "")
+	h, r := sealedHost(t, "")
 	header := make([]byte, handoff.HeaderLength)
 	_, err := h.machine.Memory().ReadPhysical(header, h.block)
 	require.NoError(t, err)

@@ -104,7 +104,7 @@ func freezeInQEMU(t *testing.T, command string) *frozen {
 	t.Helper()
 	disk := labelledDisk(t, 16<<20)
 	config := machine.Config{Disks: []machine.Disk{fileDisk(t, disk)}}
-	h := freezeAt(t, runners[1], config, "nil", command, rescueProgram)
+	h := freezeAt(t, onQEMU, config, "nil", command, rescueProgram)
 	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
 	require.NoError(t, err)
 	config.Disks[0].Storage = disk
@@ -115,7 +115,7 @@ func freezeInQEMU(t *testing.T, command string) *frozen {
 // test does: there was no firmware.
 func (f *frozen) goOnInQEMU(t *testing.T) *dumped {
 	t.Helper()
-	d := &dumped{handOff: &handOff{t: t, runner: runners[1], console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
+	d := &dumped{handOff: &handOff{t: t, runner: onQEMU, console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
 	d.config = machine.Config{MemorySize: f.config.MemorySize, Serial: d.console, Disks: []machine.Disk{fileDisk(t, f.disks[0])}}
 	directory, err := os.MkdirTemp("", "qtest") // a socket's name is short, and has no =
 	require.NoError(t, err)

@@ -22,6 +22,10 @@ func contributory(v amd64.Vector) bool {
 // deliverFault delivers c.fault, and what comes of that: a double fault, or the
 // CPU's shutdown.
 func (c *CPU) deliverFault() *machine.Exit {
+	// The address is known, so what is watched needs no second attempt.
+	precise := c.precise
+	c.precise = true
+	defer func() { c.precise = precise }()
 	origin := c.fault
 	for first := c.fault; ; {
 		if c.fault.vector == amd64.VectorPageFault {

@@ -170,6 +170,9 @@ func (c *CPU) leave(in *inst) *machine.Exit {
 		return c.deliverFault()
 	case eventRetry:
 		c.count--
+		if c.precise {
+			c.limit = 0
+		}
 	case eventExit:
 		if !c.advance && in != nil {
 			c.count--

@@ -140,3 +140,49 @@ func TestSameAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, changes)
 }
+
+// TestWatchWhereExceptionsPush: a frame that the CPU pushes to watched memory is
+// a frame as any other.
+func TestWatchWhereExceptionsPush(t *testing.T) {
+	t.Parallel()
+	m, out := startGuest(t, "nil", nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	writes := 0
+	m.At(1_000_000, func(raw *emulator.Memory) *machine.Exit {
+		raw.Watch(&emulator.Watch{Ranges: m.RAM(), Kinds: emulator.Write, Seen: func(emulator.Access) bool {
+			writes++
+			return true
+		}})
+		return nil
+	})
+	exit, err := m.Run(ctx)
+	require.NoError(t, err)
+	require.Equal(t, machine.DebugExit, exit.Reason, "%v\n%s", exit, out)
+	require.Contains(t, out.String(), "scenario done")
+	require.NotZero(t, writes)
+}
+
+// TestWatchTellsTheInstruction: of each store in a block, not of the block.
+func TestWatchTellsTheInstruction(t *testing.T) {
+	t.Parallel()
+	ctx, m := boot(t, []byte{
+		0x48, 0xff, 0xc0, // inc rax
+		0x48, 0x89, 0x04, 0x25, 0x00, 0x00, 0x20, 0x00, // mov [0x200000], rax
+		0x48, 0x89, 0x04, 0x25, 0x00, 0x00, 0x21, 0x00, // mov [0x210000], rax
+		0x48, 0x89, 0x04, 0x25, 0x08, 0x00, 0x20, 0x00, // mov [0x200008], rax
+		0xeb, 0xe3, // jmp to the first
+	})
+	var seen []uint64
+	m.Watch(&emulator.Watch{
+		Ranges: physmem.NewRanges(physmem.Range{Start: 0x200000, End: 0x220000}), Kinds: emulator.Write,
+		Seen: func(a emulator.Access) bool {
+			seen = append(seen, a.PC-machinetest.Entry)
+			return true
+		},
+	})
+	m.At(m.Instructions()+10, func(*emulator.Memory) *machine.Exit { return stopped })
+	_, err := m.Run(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{3, 11, 19, 3, 11, 19}, seen)
+}

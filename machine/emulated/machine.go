@@ -20,7 +20,7 @@ const lowMemoryEnd = 3 << 30
 type Machine struct {
 	config  machine.Config
 	options Options
-	entry  *machine.AMD64State // nil: as after power-on
+	entry   *machine.AMD64State // nil: as after power-on
 
 	mu     sync.Mutex // all that follows; CPUs run under it, a slice at a time
 	memory *emulator.Memory
