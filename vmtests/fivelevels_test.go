@@ -14,15 +14,15 @@ import (
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// fiveLevels is a host in QEMU that enters its image with 5-level paging. No
+// fiveLevels is a host that enters its image with 5-level paging. No
 // loader here leaves that on, so the test does what the boot stub would then do:
 // it chooses the other of the two prebuilt roots.
-func fiveLevels(t *testing.T, command string) *handOff {
+func fiveLevels(t *testing.T, r runner, command string) *handOff {
 	t.Helper()
 	image := hostProgram.image(t)
 	file, err := elf.NewFile(bytes.NewReader(image))
 	require.NoError(t, err)
-	h := start(t, onQEMU, machine.Config{}, command, witnessProgram)
+	h := start(t, r, machine.Config{}, command, witnessProgram)
 	exit, err := h.machine.RunTo(h.context(), file.Entry)
 	require.NoError(t, err)
 	require.Equal(t, machine.Breakpoint, exit.Reason, "%v", exit)
@@ -43,7 +43,13 @@ const la57 = 1 << 12 // of CR4
 // A host that was entered with 5-level paging stays with it, and its rescue
 // program does.
 func TestFiveLevels(t *testing.T) {
-	first := fiveLevels(t, "panic=none")
+	for _, r := range []runner{onEmulator, onQEMU} { // KVM here has none
+		t.Run(r.name, func(t *testing.T) { testFiveLevels(t, r) })
+	}
+}
+
+func testFiveLevels(t *testing.T, r runner) {
+	first := fiveLevels(t, r, "panic=none")
 	exit := first.finish()
 	match := armedLine.FindStringSubmatch(first.console.String())
 	require.NotNil(t, match, "%v\n%s", exit, first.console)
@@ -52,7 +58,7 @@ func TestFiveLevels(t *testing.T) {
 	freeze, err := strconv.ParseUint(match[3], 0, 64)
 	require.NoError(t, err)
 
-	h := fiveLevels(t, "panic=nil")
+	h := fiveLevels(t, r, "panic=nil")
 	h.block, h.freeze = physmem.Address(base), freeze
 	h.freezeHere()
 	require.NotZero(t, h.before.CPUs[0].(*machine.AMD64State).CR4&la57, "the host has 4 levels")

@@ -74,7 +74,8 @@ type scene struct {
 	command string // more for the host
 	rescue  *program
 	memory  uint64
-	older   bool // an older dump, of another boot, is on the disks
+	older   bool   // an older dump, of another boot, is on the disks
+	on      string // the machine that it is booted in; "" = that of dumps()
 }
 
 const usualScene = "16"
@@ -117,7 +118,13 @@ func bootWithDisks(t testing.TB, s scene, command string, disks []*memoryDisk) *
 	for i, d := range disks {
 		config.Disks = append(config.Disks, machine.Disk{Name: fmt.Sprintf("disk%d", i), Size: d.Size(), Storage: d})
 	}
-	h := armedHost(t, dumps(), config, "nil", command, s.rescue)
+	r := dumps()
+	for _, other := range []runner{onEmulator, onKVM} {
+		if s.on == other.name {
+			r = other
+		}
+	}
+	h := armedHost(t, r, config, "nil", command, s.rescue)
 	h.freezeHere()
 	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
 	require.NoError(t, err)

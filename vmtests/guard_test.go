@@ -3,10 +3,12 @@ package vmtests
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/reserve"
@@ -22,7 +24,11 @@ func (h *handOff) guard() {
 	if !ok || h.evidence != nil {
 		return
 	}
-	require.Contains(h.t, h.console.String(), "host: armed")
+	if !strings.Contains(h.console.String(), "host: armed") {
+		h.console.stopAt(panicText)
+		exit := h.finish()
+		require.Equal(h.t, machine.Canceled, exit.Reason, "before the panic: %v\n%s", exit, h.console)
+	}
 	h.evidence = guardEvidence(h.t, m, h.block)
 }
 

@@ -32,10 +32,14 @@ func TestTransplant(t *testing.T) {
 	}
 	for _, compress := range settings {
 		command := "debug.rescue.compress=" + compress
-		t.Run("kvm "+compress, func(t *testing.T) {
-			requireSameDumps(t, freeze(t, scene{sizes: usualScene, command: command}))
-		})
+		for _, from := range []runner{onEmulator, onKVM} {
+			t.Run(from.name+" "+compress, func(t *testing.T) {
+				t.Parallel()
+				requireSameDumps(t, freeze(t, scene{sizes: usualScene, command: command, on: from.name}))
+			})
+		}
 		t.Run("qemu "+compress, func(t *testing.T) {
+			t.Parallel()
 			requireSameDumps(t, freezeInQEMU(t, command))
 		})
 	}
@@ -46,17 +50,24 @@ func requireSameDumps(t *testing.T, f *frozen) {
 	t.Helper()
 	native, size := f.native(t)
 	t.Logf("%d bytes, SHA-256 %s", size, native)
+	for _, to := range runners {
+		t.Run("to "+to.name, func(t *testing.T) {
+			there := f.goOnOn(t, to)
+			there.requireStatus("whole", "0")
+			there.requireWhole(0)
+			require.Equal(t, native, there.digest(), "the dump is not the native one")
+			t.Logf("from the freeze point to the end: %v", there.took)
+		})
+	}
+}
 
-	here := f.goOn(t, fault{})
-	here.requireStatus("whole", "0")
-	here.requireWhole(0)
-	require.Equal(t, native, here.digest(), "KVM's dump is not the native one")
-
-	there := f.goOnInQEMU(t)
-	there.requireStatus("whole", "0")
-	there.requireWhole(0)
-	require.Equal(t, native, there.digest(), "QEMU's dump is not the native one")
-	t.Logf("from the freeze point to the end: KVM %v, QEMU %v", here.took, there.took)
+// goOnOn is goOn on any machine.
+func (f *frozen) goOnOn(t *testing.T, to runner) *dumped {
+	t.Helper()
+	if to.name == onQEMU.name {
+		return f.goOnInQEMU(t)
+	}
+	return f.goOn(t, fault{on: to})
 }
 
 // native is the digest of the dump that capture makes of the snapshot, here, and
