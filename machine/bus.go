@@ -24,32 +24,45 @@ func (b *Bus) find(port bool, address uint64, size int) (Device, uint64) {
 	return nil, 0
 }
 
-// Read reads from the device at an I/O port or physical address. Where there
-// is none, all bits are ones, as on a PC's bus. An exit that is not nil stops
-// the machine.
-func (b *Bus) Read(port bool, address uint64, p []byte) *Exit {
+// Ask reads from the device at an I/O port or physical address. Where there is
+// none, answered is false. An exit that is not nil stops the machine.
+func (b *Bus) Ask(port bool, address uint64, p []byte) (answered bool, exit *Exit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d, offset := b.find(port, address, len(p))
 	if d == nil {
+		return false, nil
+	}
+	return true, deviceExit(d, d.ReadDevice(offset, p))
+}
+
+// Tell writes to the device at an I/O port or physical address. Where there is
+// none, answered is false. An exit that is not nil stops the machine.
+func (b *Bus) Tell(port bool, address uint64, p []byte) (answered bool, exit *Exit) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d, offset := b.find(port, address, len(p))
+	if d == nil {
+		return false, nil
+	}
+	return true, deviceExit(d, d.WriteDevice(offset, p))
+}
+
+// Read is Ask on a PC's bus: where there is no device, all bits are ones.
+func (b *Bus) Read(port bool, address uint64, p []byte) *Exit {
+	answered, exit := b.Ask(port, address, p)
+	if !answered {
 		for i := range p {
 			p[i] = 0xff
 		}
-		return nil
 	}
-	return deviceExit(d, d.ReadDevice(offset, p))
+	return exit
 }
 
-// Write writes to the device at an I/O port or physical address. Where there
-// is none, nothing happens. An exit that is not nil stops the machine.
+// Write is Tell on a PC's bus: where there is no device, nothing happens.
 func (b *Bus) Write(port bool, address uint64, p []byte) *Exit {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	d, offset := b.find(port, address, len(p))
-	if d == nil {
-		return nil
-	}
-	return deviceExit(d, d.WriteDevice(offset, p))
+	_, exit := b.Tell(port, address, p)
+	return exit
 }
 
 // Poll lets the devices that are Pollers go on, before the machine runs. An exit

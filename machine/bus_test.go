@@ -122,6 +122,19 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
+func TestBusAnswers(t *testing.T) {
+	t.Parallel()
+	bus := machine.NewBus(machine.NewUART(uart.COM1, nil))
+	for port, want := range map[uint64]bool{uart.COM1: true, uart.COM1 + 8: false} {
+		answered, exit := bus.Ask(true, port, make([]byte, 1))
+		require.Nil(t, exit)
+		require.Equal(t, want, answered)
+		answered, exit = bus.Tell(true, port, make([]byte, 1))
+		require.Nil(t, exit)
+		require.Equal(t, want, answered)
+	}
+}
+
 func TestUARTWriteError(t *testing.T) {
 	t.Parallel()
 	bus := machine.NewBus(machine.NewUART(uart.COM1, broken{}))

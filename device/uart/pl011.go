@@ -20,6 +20,7 @@ const (
 	PL011InterruptClear   = 0x044 // UARTICR
 	PL011DMAControl       = 0x048 // UARTDMACR
 	PL011PeripheralID0    = 0xfe0 // UARTPeriphID0: 0x11
+	PL011RegistersEnd     = 0x04c // of those that are not identification
 	PL011Size             = 0x1000
 	pl011InterruptsAll    = 0x7ff
 	pl011FractionBits     = 6

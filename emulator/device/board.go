@@ -13,7 +13,8 @@ type Attachment int
 
 // The ways to attach a virtio disk.
 const (
-	PCITransitional Attachment = iota // both of PCI's interfaces
+	Usual           Attachment = iota // as most machines with this board have it
+	PCITransitional                   // both of PCI's interfaces
 	PCILegacy
 	PCIModern
 	MMIOLegacy // version 1
@@ -32,7 +33,7 @@ var attachments = map[Attachment]struct {
 	MMIOModern:      {"MMIO version 2", 0, 2},
 }
 
-// Attachments are all that there are, for tests that try each.
+// Attachments are all that there are but for Usual, for tests that try each.
 func Attachments() []Attachment {
 	return []Attachment{PCITransitional, PCILegacy, PCIModern, MMIOLegacy, MMIOModern}
 }
@@ -41,6 +42,9 @@ func (a Attachment) String() string {
 	if known, ok := attachments[a]; ok {
 		return known.name
 	}
+	if a == Usual {
+		return "usual"
+	}
 	return fmt.Sprintf("Attachment(%d)", int(a))
 }
 
@@ -48,7 +52,7 @@ func (a Attachment) String() string {
 func (a Attachment) OnPCI() bool { return attachments[a].version == 0 }
 
 // Options are what a runner lets its caller choose about disks. The zero value
-// is good disks on PCI.
+// is good disks as the board usually has them.
 type Options struct {
 	Attachment Attachment
 
@@ -68,8 +72,17 @@ type Board struct {
 	HostBridge HostBridgeConfig
 	Resources  Resources
 
-	// On MMIO, the registers of disk i are at MMIO + i*virtio.MMIOSize.
-	MMIO uint64
+	// On MMIO, the registers of disk i are at MMIO + i*virtio.MMIOSize. Slots is
+	// how many places there are; those behind the disks are empty.
+	MMIO  uint64
+	Slots int
+
+	// Usual is what the board has where Options say nothing else: PCITransitional
+	// unless it says otherwise.
+	Usual Attachment
+
+	// Others are functions that are on the bus, too, behind the disks.
+	Others []*Function
 
 	// Interrupt, where not nil, is told the interrupt line of each disk.
 	Interrupt func(disk int, asserted bool)
@@ -82,10 +95,32 @@ func PC() Board {
 	return Board{Resources: Resources{Ports: 0xc000, Memory: 0xfe00_0000}, MMIO: 0xfeb0_0000}
 }
 
-// Window is the range of physical addresses where a PC's Board has registers.
+// Virt is the Board of QEMU's arm64 machine virt (hw/arm/virt.c), but for what
+// changes: configuration space and I/O ports in memory, 32 MMIO devices.
+func Virt() Board {
+	return Board{
+		HostBridge: HostBridgeConfig{ECAM: 0x40_1000_0000, Buses: 256, PortWindow: 0x3eff_0000, WithoutPorts: true},
+		Resources:  Resources{Ports: 0x1000, Memory: 0x1000_0000},
+		MMIO:       0x0a00_0000, Slots: 32, Usual: MMIOModern,
+	}
+}
+
+// attachment is how disks are attached here.
+func (b Board) attachment() Attachment {
+	switch {
+	case b.Attachment != Usual:
+		return b.Attachment
+	case b.Usual != Usual:
+		return b.Usual
+	}
+	return PCITransitional
+}
+
+// Window is the range of physical addresses where a Board has the registers of
+// its disks.
 func (b Board) Window() physmem.Range {
 	start := b.MMIO
-	if b.Attachment.OnPCI() {
+	if b.attachment().OnPCI() {
 		start = b.Resources.Memory
 	}
 	const each = 0x8000 // more than a disk's BARs
@@ -96,8 +131,12 @@ func (b Board) Window() physmem.Range {
 // Check says whether the disks can be attached in a machine with RAM at ram:
 // where RAM is, registers are never asked for.
 func (b Board) Check(ram physmem.Ranges) error {
-	if _, ok := attachments[b.Attachment]; !ok {
+	a, ok := attachments[b.attachment()]
+	if !ok {
 		return fmt.Errorf("%v of disks: %w", b.Attachment, machine.ErrUnsupported)
+	}
+	if a.version != 0 && b.Slots != 0 && len(b.Disks) > b.Slots {
+		return fmt.Errorf("%d disks in %d slots: %w", len(b.Disks), b.Slots, machine.ErrUnsupported)
 	}
 	for i, d := range b.Disks {
 		if err := checkDisk(d); err != nil {
@@ -120,9 +159,9 @@ func Blocks(m machine.Machine) []*Block {
 }
 
 // Attach makes the disks, as after power-on, and what they are attached to.
-// Without disks there is nothing, not even the host bridge.
+// Without anything on it there is no host bridge.
 func (b Board) Attach() ([]*Block, []machine.Device, error) {
-	if err := b.Check(nil); err != nil || len(b.Disks) == 0 {
+	if err := b.Check(nil); err != nil {
 		return nil, nil, err
 	}
 	blocks := make([]*Block, len(b.Disks))
@@ -145,22 +184,31 @@ func (b Board) Attach() ([]*Block, []machine.Device, error) {
 }
 
 func (b Board) place(blocks []*Block) ([]machine.Device, error) {
-	a := attachments[b.Attachment]
-	if a.version != 0 {
-		var devices []machine.Device
-		for i, block := range blocks {
+	a := attachments[b.attachment()]
+	var devices []machine.Device
+	var functions []*Function
+	for i, block := range blocks {
+		if a.version != 0 {
 			devices = append(devices, block.MMIO(b.MMIO+uint64(i)*virtio.MMIOSize, a.version))
+		} else {
+			functions = append(functions, block.PCI(a.kind))
 		}
+	}
+	if empty := b.Slots - len(devices); empty > 0 {
+		devices = append(devices, emptySlots{b.MMIO + uint64(len(devices))*virtio.MMIOSize, uint64(empty), max(a.version, 1)})
+	}
+	functions = append(functions, b.Others...)
+	if len(functions) == 0 {
 		return devices, nil
 	}
 	bridge := NewHostBridge(b.HostBridge)
-	for i, block := range blocks {
-		if err := bridge.Add(i+1, block.PCI(a.kind)); err != nil {
-			return nil, fmt.Errorf("disk %d: %w", i, err)
+	for i, f := range functions {
+		if err := bridge.Add(i+1, f); err != nil {
+			return nil, fmt.Errorf("of %d disks and other functions: %w", len(functions), err)
 		}
 	}
 	if err := bridge.Assign(b.Resources); err != nil {
 		return nil, err
 	}
-	return bridge.Devices(), nil
+	return append(devices, bridge.Devices()...), nil
 }

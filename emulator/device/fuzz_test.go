@@ -56,7 +56,7 @@ func FuzzRegisters(f *testing.F) {
 		f.Add(byte(i), queue)
 	}
 	ports := uint64(opPort)
-	f.Add(byte(device.PCITransitional), operations(
+	f.Add(byte(0), operations(
 		[3]uint64{ports | opWrite | 4, pci.PortAddress, pci.PortAddressEnable | 1<<11 | pci.RegisterCommand},
 		[3]uint64{ports | opWrite | 2, pci.PortData, 7},
 		[3]uint64{ports | opWrite | 4, 0xc000 + virtio.LegacyQueueAddress, ramBase >> 12},

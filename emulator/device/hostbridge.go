@@ -8,8 +8,12 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
-// The host bridge's own function, at device 0: that of QEMU's q35.
+// The host bridge's own function, at device 0: that of QEMU's q35, or of its
+// generic PCI Express host (docs/specs/pci-ids.rst).
 const (
+	genericVendor = 0x1b36
+	genericDevice = 0x0008
+
 	hostVendor   = 0x8086
 	hostDevice   = 0x29c0
 	hostClass    = 0x0600
@@ -30,8 +34,10 @@ const (
 // HostBridgeConfig says how configuration space is reached.
 type HostBridgeConfig struct {
 	// ECAM is the physical address of memory-mapped configuration space, 1 MiB
-	// for bus 0; 0 for none.
-	ECAM uint64
+	// for each of so many buses (0 is one), of which only bus 0 has devices. 0
+	// for none.
+	ECAM  uint64
+	Buses int
 
 	// PortWindow is the physical address of 64 KiB of memory through which a
 	// machine without I/O ports reaches the I/O BARs; 0 for none.
@@ -55,7 +61,9 @@ type HostBridge struct {
 func NewHostBridge(config HostBridgeConfig) *HostBridge {
 	h := &HostBridge{config: config}
 	f := newFunction(identity{vendor: hostVendor, device: hostDevice, class: hostClass})
-	if config.ECAM != 0 {
+	if config.WithoutPorts {
+		f = newFunction(identity{vendor: genericVendor, device: genericDevice, class: hostClass})
+	} else if config.ECAM != 0 {
 		f.set(registerECAM, 8, config.ECAM|ecamEnable)
 	}
 	h.functions[0] = f
@@ -224,7 +232,9 @@ func (d dataPort) WriteDevice(offset uint64, p []byte) error {
 // ecam is memory-mapped configuration space: 4 KiB a function.
 type ecam struct{ h *HostBridge }
 
-func (d ecam) Window() machine.Window { return machine.Window{Base: d.h.config.ECAM, Size: ecamSize} }
+func (d ecam) Window() machine.Window {
+	return machine.Window{Base: d.h.config.ECAM, Size: uint64(max(d.h.config.Buses, 1)) * ecamSize}
+}
 
 func (d ecam) ReadDevice(offset uint64, p []byte) error {
 	return d.h.read(pci.Address(offset>>4&0xffff00), offset%pci.ExtendedConfigurationSize, p)

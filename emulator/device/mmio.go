@@ -167,3 +167,35 @@ func (m *mmio) placeMMIO(offset uint64, p []byte) {
 	}
 	m.place(first, first+(offset-first)/stride*8+(offset-first)%stride, p)
 }
+
+// emptySlots are MMIO transports without a device behind them (4.2.2: device
+// ID 0).
+type emptySlots struct {
+	base, count uint64
+	version     uint32
+}
+
+// Window implements machine.Device.
+func (s emptySlots) Window() machine.Window {
+	return machine.Window{Base: s.base, Size: s.count * virtio.MMIOSize}
+}
+
+// ReadDevice implements machine.Device.
+func (s emptySlots) ReadDevice(offset uint64, p []byte) error {
+	clear(p)
+	if len(p) != 4 {
+		return nil
+	}
+	switch offset % virtio.MMIOSize {
+	case virtio.MMIOMagic:
+		binary.LittleEndian.PutUint32(p, virtio.MagicValue)
+	case virtio.MMIOVersion:
+		binary.LittleEndian.PutUint32(p, s.version)
+	case virtio.MMIOVendorID:
+		binary.LittleEndian.PutUint32(p, vendorQEMU)
+	}
+	return nil
+}
+
+// WriteDevice implements machine.Device.
+func (emptySlots) WriteDevice(uint64, []byte) error { return nil }

@@ -100,7 +100,7 @@ func TestBoardRefusals(t *testing.T) {
 			for range 30 {
 				b.Disks = append(b.Disks, good)
 			}
-		}, "disk 31"},
+		}, "PCI device 32"},
 	} {
 		b := device.PC()
 		b.Memory = memory
