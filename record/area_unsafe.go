@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -60,6 +61,8 @@ func format(memory []byte, layout Layout, restart ID, boot uint32) (*Area, error
 		store32(s.block, sourceOffsetSlots+4, uint32(l.SlotSize))
 		store64(s.block, sourceOffsetStart, uint64(slot))
 		store32(s.block, sourceOffsetMagic, sourceMagic)
+		store64(s.block, sourceOffsetBusy, packed(0))
+		store64(s.block, sourceOffsetFaults, packed(0))
 		s.sign()
 		slot += l.Slots * l.SlotSize
 	}
@@ -122,6 +125,17 @@ func (s source) acquire() bool {
 	return false
 }
 
+// acquirePatiently is acquire for who has time.
+func (s source) acquirePatiently() bool {
+	for range 100 {
+		if s.acquire() {
+			return true
+		}
+		time.Sleep(10 * time.Microsecond)
+	}
+	return false
+}
+
 func (a *Area) source(index int) (source, error) {
 	if index < 0 || index >= len(a.list) {
 		return source{}, fmt.Errorf("source %d of %d: %w", index, len(a.list), ErrSource)
@@ -135,6 +149,15 @@ func (a *Area) source(index int) (source, error) {
 // others writing for too long with ErrBusy. An r without a Source gets the name of
 // the space. Add allocates nothing.
 func (a *Area) Add(index int, r *Record) (sequence uint64, err error) {
+	sequence, err = a.try(index, r)
+	if err == ErrBusy {
+		sourceAt(a.start, uintptr(index)).count(sourceOffsetBusy)
+	}
+	return sequence, err
+}
+
+// try is Add, but for one that ends with ErrBusy: nothing was counted.
+func (a *Area) try(index int, r *Record) (sequence uint64, err error) {
 	s, err := a.source(index)
 	if err != nil || index == SourceHost {
 		return 0, sourceError(err)
@@ -144,7 +167,6 @@ func (a *Area) Add(index int, r *Record) (sequence uint64, err error) {
 		f.Source = s.nameView()
 	}
 	if !s.acquire() {
-		atomic.AddUint32(word32(s.block, sourceOffsetBusy), 1)
 		return 0, ErrBusy
 	}
 	sequence = s.add(uint32(index), &f)
@@ -162,73 +184,4 @@ func sourceError(err error) error {
 		return err
 	}
 	return fmt.Errorf("source 0 is written by the panic path alone: %w", ErrSource)
-}
-
-// Acknowledge frees all records of a restart up to and including a sequence
-// number, and gives their number. A restart that the area has no records of, and
-// a sequence number that was not given out, acknowledge nothing.
-func (a *Area) Acknowledge(restart ID, sequence uint64) (freed int, err error) {
-	current := restart == a.RestartID()
-	last := atomic.LoadUint64(word64(a.start, offsetSequence))
-	if !current {
-		last = a.last(restart)
-	}
-	if sequence > last {
-		return 0, nil
-	}
-	for i := range a.list {
-		s := sourceAt(a.start, uintptr(i))
-		if i != SourceHost && !s.acquire() {
-			err = fmt.Errorf("source %q: %w", a.list[i], ErrBusy)
-			continue
-		}
-		freed += s.acknowledge(restart, sequence, current)
-		if i != SourceHost {
-			s.unlock()
-		}
-	}
-	return freed, err
-}
-
-// last is the highest sequence number that the area has of a restart.
-func (a *Area) last(restart ID) (last uint64) {
-	for i := range a.list {
-		s := sourceAt(a.start, uintptr(i))
-		for j := range s.slots() {
-			if slot := s.slot(j); slotUsed(slot) && slotRestart(slot) == restart {
-				last = max(last, load64(slot, slotOffsetSequence))
-			}
-		}
-	}
-	return last
-}
-
-func slotRestart(slot unsafe.Pointer) (id ID) {
-	copyMemory(unsafe.Pointer(&id), 0, unsafe.Add(slot, slotOffsetRestart), 16)
-	return id
-}
-
-// acknowledge frees a source's records. A panic's two slots count once.
-func (s source) acknowledge(restart ID, sequence uint64, current bool) (freed int) {
-	before := uint64(0)
-	for j := range s.slots() {
-		slot := s.slot(j)
-		n := load64(slot, slotOffsetSequence)
-		if !slotUsed(slot) || n > sequence || slotRestart(slot) != restart {
-			continue
-		}
-		freeSlot(slot)
-		if n != before {
-			freed++
-		}
-		before = n
-	}
-	if lost := load64(s.block, sourceOffsetLost); current && lost != 0 && load64(s.block, sourceOffsetLast) <= sequence {
-		store64(s.block, sourceOffsetLost, 0)
-		store64(s.block, sourceOffsetFirst, 0)
-		store64(s.block, sourceOffsetLast, 0)
-		s.sign()
-		freed++
-	}
-	return freed
 }

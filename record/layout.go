@@ -42,29 +42,32 @@ const (
 	offsetTable    = 512 // one block a source
 )
 
-// Offsets in a source's block.
+// Offsets in a source's block. A counter is a u64: the count in the upper half,
+// its complement in the lower, so that it can be counted up by one atomic store
+// and a flipped bit is seen.
 const (
 	sourceMagic = 0x4352534b // "KSRC"
-	sourceSize  = 128
+	sourceSize  = 160
 
 	sourceOffsetMagic  = 0   // u32
 	sourceOffsetLock   = 4   // u32, 1: somebody writes
-	sourceOffsetBusy   = 8   // u32 records lost because of the lock
-	sourceOffsetFaults = 12  // u32 faults noted, whether recorded or not
-	sourceOffsetCRC    = 16  // u32 CRC-32C of bytes 24 to 127
-	sourceOffsetName   = 24  // u8 length, MaxName bytes
-	sourceOffsetSlots  = 88  // u32 number of slots, u32 size of each
-	sourceOffsetStart  = 96  // u64 offset of the first slot
-	sourceOffsetLost   = 104 // u64 records lost, unless acknowledged
-	sourceOffsetFirst  = 112 // u64 sequence number with which losing began
-	sourceOffsetLast   = 120 // u64 sequence number of the last loss
+	sourceOffsetBusy   = 8   // counter: records lost because of the lock
+	sourceOffsetFaults = 16  // counter: faults noted, of which nothing is recorded yet
+	sourceOffsetCRC    = 24  // u32 CRC-32C of bytes 32 to 159
+	sourceOffsetName   = 32  // u8 length, MaxName bytes
+	sourceOffsetSlots  = 96  // u32 number of slots, u32 size of each
+	sourceOffsetStart  = 104 // u64 offset of the first slot
+	sourceOffsetLost   = 112 // u64 records lost, unless acknowledged
+	sourceOffsetFirst  = 120 // u64 sequence number with which losing began
+	sourceOffsetLast   = 128 // u64 sequence number of the last loss
 )
 
 // Offsets in a slot.
 const (
-	slotMagic = 0x4c53_4b52 // "RKSL"
+	slotMagic   = 0x4c53_4b52 // "RKSL"
+	slotWriting = 0x5753_4b52 // "RKSW": somebody writes, or was cut off
 
-	slotOffsetMagic    = 0  // u32, written last
+	slotOffsetMagic    = 0  // u32, 0 if the slot is free; written last
 	slotOffsetCRC      = 4  // u32 CRC-32C of bytes 8 to 63 and the payload
 	slotOffsetLength   = 8  // u32 of the payload
 	slotOffsetSource   = 12 // u32 index

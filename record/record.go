@@ -36,6 +36,12 @@ const (
 	ClassLoss         = "record.loss"              // records were lost: Count of them
 )
 
+// Within reports whether a class is another or below it: "host.fault.page" is
+// within "host.fault" and within "".
+func Within(class, of string) bool {
+	return of == "" || class == of || len(class) > len(of) && class[:len(of)] == of && class[len(of)] == '.'
+}
+
 // UnknownCount is the Count of a loss when nobody knows how much was lost.
 const UnknownCount = ^uint64(0)
 

@@ -44,7 +44,7 @@ func (s source) unlock() { publish32(s.block, sourceOffsetLock, 0) }
 //go:nosplit
 func (s source) lose(sequence uint64) {
 	lost := load64(s.block, sourceOffsetLost)
-	if lost == 0 {
+	if load64(s.block, sourceOffsetFirst) == 0 {
 		store64(s.block, sourceOffsetFirst, sequence)
 	}
 	if lost < UnknownCount-1 {
@@ -64,6 +64,64 @@ func (s source) sign() {
 
 //go:nosplit
 func slotUsed(slot unsafe.Pointer) bool { return load32(slot, slotOffsetMagic) == slotMagic }
+
+// packed is a counter's u64, and unpacked its count: 0 if the halves do not
+// agree.
+//
+//go:nosplit
+func packed(n uint32) uint64 { return uint64(n)<<32 | uint64(^n) }
+
+//go:nosplit
+func unpacked(v uint64) uint32 {
+	if n := uint32(v >> 32); uint32(v) == ^n {
+		return n
+	}
+	return 0
+}
+
+// count adds one to a counter.
+//
+//go:nosplit
+func (s source) count(offset uintptr) {
+	p := word64(s.block, offset)
+	for {
+		old := atomic.LoadUint64(p)
+		n := unpacked(old)
+		if n == ^uint32(0) || atomic.CompareAndSwapUint64(p, old, packed(n+1)) {
+			return
+		}
+	}
+}
+
+// uncount takes up to most off a counter and gives how many.
+//
+//go:nosplit
+func (s source) uncount(offset uintptr, most uint32) uint32 {
+	p := word64(s.block, offset)
+	for {
+		old := atomic.LoadUint64(p)
+		n := unpacked(old)
+		taken := min(n, most)
+		if taken == 0 || atomic.CompareAndSwapUint64(p, old, packed(n-taken)) {
+			return taken
+		}
+	}
+}
+
+// settle makes a loss of the records that found the lock taken. The lock is held.
+//
+//go:nosplit
+func (s source) settle() {
+	n := unpacked(atomic.SwapUint64(word64(s.block, sourceOffsetBusy), packed(0)))
+	if n == 0 {
+		return
+	}
+	store64(s.block, sourceOffsetLost, load64(s.block, sourceOffsetLost)+uint64(n)-1)
+	if load64(s.block, sourceOffsetFirst) == 0 {
+		store64(s.block, sourceOffsetFirst, next(s.area))
+	}
+	s.lose(next(s.area))
+}
 
 //go:nosplit
 func freeSlot(slot unsafe.Pointer) { publish32(slot, slotOffsetMagic, 0) }
@@ -115,7 +173,7 @@ type stamp struct {
 //go:nosplit
 func (s source) write(i uintptr, f *Fields, t *stamp) {
 	slot, size := s.slot(i), s.slotSize()
-	freeSlot(slot)
+	publish32(slot, slotOffsetMagic, slotWriting)
 	f.fit(size - slotHeader)
 	e := Encoder{start: unsafe.Add(slot, slotHeader), size: size - slotHeader}
 	e.record(f, t.restart, t.sequence)
@@ -148,6 +206,7 @@ func next(area unsafe.Pointer) uint64 { return atomic.AddUint64(word64(area, off
 //
 //go:nosplit
 func (s source) add(index uint32, f *Fields) uint64 {
+	s.settle()
 	i, evict := s.choose()
 	if i == s.slots() {
 		s.lose(next(s.area))
