@@ -70,6 +70,7 @@ func TestDrill(t *testing.T) {
 			require.Less(t, r.CompressedBytes, r.DumpBytes)
 			require.Equal(t, c.Machine == "emulated", r.GuestInstructions != nil)
 			require.Equal(t, c.Machine == "emulated", r.HandoffInstructions != nil)
+			require.Equal(t, c.Machine == "emulated", r.HostWrites != nil)
 			if c.Fill {
 				require.Greater(t, r.VerifiedPages, uint64((64<<20-8<<20-2<<20)/4096), "all RAM but the reservation")
 			}
@@ -86,7 +87,7 @@ func TestResultAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &keys))
 	for _, key := range []string{"ok", "machine", "arch", "memory_bytes", "reservation_bytes", "reservation_parts", "panic_kind", "panic_message",
 		"handoff_instructions", "panic_to_first_byte_ns", "entry_to_main_ns", "dump_pages", "dump_bytes", "compressed_bytes", "verified_pages",
-		"mismatched_pages", "host_bytes_changed", "guest_instructions", "wall_ns", "phases"} {
+		"mismatched_pages", "host_bytes_changed", "host_writes", "guest_instructions", "wall_ns", "phases"} {
 		require.Contains(t, keys, key)
 	}
 	require.Nil(t, keys["handoff_instructions"])

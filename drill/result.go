@@ -24,6 +24,9 @@ type Result struct {
 	VerifiedPages    uint64 `json:"verified_pages"`
 	MismatchedPages  uint64 `json:"mismatched_pages"`
 	HostBytesChanged uint64 `json:"host_bytes_changed"`
+	// HostWrites is how many writes there were to the host's memory since the
+	// panic, the message buffer's not counted.
+	HostWrites *uint64 `json:"host_writes"`
 
 	Wall   int64   `json:"wall_ns"`
 	Phases []Phase `json:"phases"`

@@ -11,6 +11,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
@@ -29,6 +30,8 @@ type drill struct {
 	truth   *machine.Snapshot // at the freeze point
 	pause   uint64            // ticks of the guest's counter that it stood there
 	block   *handoff.Block
+
+	evidence *emulated.Evidence // what was written since the panic, where that can be seen
 }
 
 // Run runs a drill. The result is never nil; where the error is a *PhaseError it
@@ -132,6 +135,7 @@ func (d *drill) bootHost(ctx context.Context) error {
 		return err
 	}
 	d.block = opened.Block
+	d.guard()
 	d.result.ReservationBytes = d.block.Reservation.Size()
 	for part := range handoff.Part(handoff.MaxParts) {
 		if extent := d.block.Parts[part]; extent.Size != 0 {

@@ -17,6 +17,9 @@ const logTail = 2048
 // verify reads the dump from the disk, and compares it and the machine's memory
 // with what was there at the freeze point.
 func (d *drill) verify(ctx context.Context) error {
+	if err := d.checkEvidence(); err != nil {
+		return err
+	}
 	file, err := container.Open(d.disk, d.size)
 	if err != nil {
 		return fmt.Errorf("the disk: %w", err)
