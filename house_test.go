@@ -33,6 +33,7 @@ var house = [][]string{
 	{"postmortem", "savecore"},
 	{"container"},
 	{"container/target"},
+	{"rescue/crashlog"},
 	{"record", "container/kerneldump", "container/seekable", "container/ekcd", "container/serial"},
 	{"minidump"},
 	{"machdep/amd64", "machdep/arm64"},

@@ -1,0 +1,237 @@
+package crashlog_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/record"
+	"github.com/seed64aab995/rescuekernel/rescue/crashlog"
+)
+
+// environment is how a test tells its own program to be one that dies.
+const environment = "CRASHLOG_TEST_DIE"
+
+func TestMain(m *testing.M) {
+	if way := os.Getenv(environment); way != "" {
+		die(way, os.Getenv(environment+"_IN"))
+	}
+	os.Exit(m.Run())
+}
+
+// die starts a crash log and ends the program in one of the ways.
+func die(way, directory string) {
+	log, err := crashlog.Start(crashlog.Config{Directory: directory})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(99)
+	}
+	ways[way].die(log)
+	os.Exit(98) // it did not die
+}
+
+type way struct {
+	die     func(*crashlog.Log)
+	unix    bool // needs Unix
+	kind    crashlog.Kind
+	message string
+	signal  string
+}
+
+//go:noinline
+func deeper(n int) int { return deeper(n+1) + 1 }
+
+var sink []byte
+
+var ways = map[string]way{
+	"panic":           {die: func(*crashlog.Log) { panic("the ledger is torn") }, kind: crashlog.Panic, message: "the ledger is torn"},
+	"panic of error":  {die: func(*crashlog.Log) { panic(errors.New("no such account")) }, kind: crashlog.Panic, message: "no such account"},
+	"panic elsewhere": {die: func(*crashlog.Log) { go panic("in a goroutine"); select {} }, kind: crashlog.Panic, message: "in a goroutine"},
+	"panic again": {die: func(*crashlog.Log) {
+		defer func() { panic("second") }()
+		panic("first")
+	}, kind: crashlog.Panic, message: "first"},
+	"nil": {die: func(*crashlog.Log) { var p *int; *p = 1 }, kind: crashlog.Panic,
+		message: "runtime error: invalid memory address or nil pointer dereference", signal: nilSignal},
+	"index": {die: func(*crashlog.Log) { i := 7; _ = ledger[i] }, kind: crashlog.Panic,
+		message: "runtime error: index out of range [7] with length 3"},
+	"unlocked":    {die: func(*crashlog.Log) { new(sync.Mutex).Unlock() }, kind: crashlog.Fatal, message: "sync: unlock of unlocked mutex"},
+	"map":         {die: func(*crashlog.Log) { writeAtOnce() }, kind: crashlog.Fatal, message: "concurrent map"},
+	"stack":       {die: func(*crashlog.Log) { debug.SetMaxStack(1 << 20); deeper(0) }, kind: crashlog.Fatal, message: "stack overflow"},
+	"exit":        {die: func(*crashlog.Log) { os.Exit(3) }, kind: crashlog.Silent},
+	"closed":      {die: func(l *crashlog.Log) { l.Close(); os.Exit(0) }},
+	"memory":      {die: func(*crashlog.Log) { exhaust() }, unix: true, kind: crashlog.Memory},
+	"SIGSEGV":     {die: func(*crashlog.Log) { raise("SEGV") }, unix: true, kind: crashlog.Signal, message: "segmentation violation", signal: "SIGSEGV"},
+	"SIGABRT":     {die: func(*crashlog.Log) { raise("ABRT") }, unix: true, kind: crashlog.Signal, message: "abort", signal: "SIGABRT"},
+	"SIGQUIT":     {die: func(*crashlog.Log) { raise("QUIT") }, unix: true, kind: crashlog.Signal, message: "quit", signal: "SIGQUIT"},
+	"SIGKILL":     {die: func(*crashlog.Log) { raise("KILL") }, unix: true, kind: crashlog.Silent},
+	"fault in Go": {die: func(*crashlog.Log) { writeUnmapped() }, unix: true, kind: crashlog.Fatal, message: "fault", signal: "SIGSEGV"},
+}
+
+// writeAtOnce has two goroutines write a map until the runtime sees it.
+func writeAtOnce() {
+	m := map[int]int{1: 1}
+	for range 2 {
+		go func() {
+			for {
+				m[1]++
+			}
+		}()
+	}
+	select {}
+}
+
+var ledger = []int{1, 2, 3}
+
+// run lets the test's program die in one of the ways.
+func run(t *testing.T, name, directory string) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self)
+	c.Env = append(os.Environ(), environment+"="+name, environment+"_IN="+directory)
+	out, err := c.CombinedOutput()
+	if name != "closed" {
+		require.Error(t, err, "%s", out)
+		require.NotContains(t, []int{98, 99}, c.ProcessState.ExitCode(), "%s", out)
+	}
+}
+
+func TestEveryFatalWay(t *testing.T) {
+	t.Parallel()
+	for name, w := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if w.unix && runtime.GOOS == "windows" {
+				t.Skip("this way to die is Unix's")
+			}
+			directory := t.TempDir()
+			run(t, name, directory)
+			log, err := crashlog.Start(crashlog.Config{Directory: directory})
+			require.NoError(t, err)
+			defer log.Close()
+			last, ok := log.Previous()
+			if w.kind == "" {
+				require.False(t, ok, "an instance that ended well was reported: %v", last)
+				return
+			}
+			require.True(t, ok)
+			require.Equal(t, w.kind, last.Kind, "%s", last.Text)
+			require.Contains(t, last.Message, w.message)
+			require.Equal(t, w.signal, last.Signal, "%s", last.Text)
+			require.Equal(t, int64(len(last.Text)), last.Size)
+			require.NotZero(t, last.PID)
+			require.Len(t, last.Restart, 32)
+			checkRecord(t, last, log.Records("ledger"))
+			require.WithinDuration(t, time.Now(), last.Started, time.Hour)
+			self, err := os.Executable()
+			require.NoError(t, err)
+			require.Equal(t, filepath.Base(self), filepath.Base(last.Program))
+			if w.kind == crashlog.Panic {
+				require.NotZero(t, last.Goroutine)
+				require.NotEmpty(t, last.Function, "%s", last.Text)
+			}
+		})
+	}
+}
+
+// checkRecord encodes the record of an instance and reads it again.
+func checkRecord(t *testing.T, last crashlog.Instance, records []record.Record) {
+	t.Helper()
+	require.Len(t, records, 1)
+	encoded, err := records[0].AppendBinary(nil)
+	require.NoError(t, err)
+	r, err := record.Decode(encoded)
+	require.NoError(t, err)
+	require.Equal(t, last.Restart, r.RestartID.String())
+	require.Equal(t, "ledger", r.Source)
+	require.True(t, record.Within(r.Class, "task.fault"), r.Class)
+	require.NotEmpty(t, r.Message)
+	require.Equal(t, last.Kind == crashlog.Silent, r.Class == record.ClassTaskExit)
+	require.True(t, strings.HasPrefix(string(last.Text), r.Trace))
+	require.Equal(t, record.NoCPU, r.CPU)
+}
+
+func TestManyInstances(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	for _, name := range []string{"index", "panic", "closed", "nil", "unlocked"} {
+		run(t, name, directory)
+	}
+	config := crashlog.Config{Directory: directory, Keep: 3}
+	log, err := crashlog.Start(config)
+	require.NoError(t, err)
+	kinds := func(ended []crashlog.Instance) (messages []string) {
+		for _, i := range ended {
+			messages = append(messages, i.Message)
+		}
+		return messages
+	}
+	require.Equal(t, []string{
+		"runtime error: index out of range [7] with length 3",
+		"runtime error: invalid memory address or nil pointer dereference",
+		"sync: unlock of unlocked mutex",
+	}, kinds(log.Ended()), "the first and the newest stay")
+
+	// A second one in the same folder sees the same, and not the first, which lives.
+	second, err := crashlog.Start(config)
+	require.NoError(t, err)
+	require.Equal(t, kinds(log.Ended()), kinds(second.Ended()))
+	require.NotEqual(t, log.Path(), second.Path())
+	require.NoError(t, second.Remove(second.Ended()[1]))
+	require.Len(t, second.Ended(), 1)
+	require.NoError(t, second.Close())
+	require.ErrorIs(t, second.Close(), crashlog.ErrClosed)
+	require.NoError(t, log.Close())
+	left, err := os.ReadDir(directory)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+}
+
+func TestStartRefuses(t *testing.T) {
+	t.Parallel()
+	_, err := crashlog.Start(crashlog.Config{Directory: t.TempDir(), Name: "a/b"})
+	require.ErrorIs(t, err, crashlog.ErrName)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = crashlog.Start(crashlog.Config{Directory: file})
+	require.Error(t, err)
+	_, err = crashlog.Start(crashlog.Config{})
+	require.Error(t, err)
+}
+
+// TestTornFiles cuts a file at each byte of its header and some of its text: it
+// stays an instance, with what is left.
+func TestTornFiles(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	run(t, "panic", directory)
+	entries, err := os.ReadDir(directory)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	path := filepath.Join(directory, entries[0].Name())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for cut := range min(len(whole), 400) {
+		torn := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(torn, entries[0].Name()), whole[:cut], 0o600))
+		log, err := crashlog.Start(crashlog.Config{Directory: torn, Limit: 100})
+		require.NoError(t, err)
+		last, ok := log.Previous()
+		require.True(t, ok)
+		require.NotZero(t, last.PID)
+		require.False(t, last.Started.IsZero())
+		require.LessOrEqual(t, len(last.Text), 100)
+		require.NoError(t, log.Close())
+	}
+}
