@@ -49,7 +49,14 @@ type way struct {
 }
 
 //go:noinline
-func deeper(n int) int { return deeper(n+1) + 1 }
+func deeper(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return deeper(n+1) + 1
+}
+
+var depth int
 
 var sink []byte
 
@@ -67,7 +74,7 @@ var ways = map[string]way{
 		message: "runtime error: index out of range [7] with length 3"},
 	"unlocked":    {die: func(*crashlog.Log) { new(sync.Mutex).Unlock() }, kind: crashlog.Fatal, message: "sync: unlock of unlocked mutex"},
 	"map":         {die: func(*crashlog.Log) { writeAtOnce() }, kind: crashlog.Fatal, message: "concurrent map"},
-	"stack":       {die: func(*crashlog.Log) { debug.SetMaxStack(1 << 20); deeper(0) }, kind: crashlog.Fatal, message: "stack overflow"},
+	"stack":       {die: func(*crashlog.Log) { debug.SetMaxStack(1 << 20); depth = deeper(0) }, kind: crashlog.Fatal, message: "stack overflow"},
 	"exit":        {die: func(*crashlog.Log) { os.Exit(3) }, kind: crashlog.Silent},
 	"closed":      {die: func(l *crashlog.Log) { l.Close(); os.Exit(0) }},
 	"memory":      {die: func(*crashlog.Log) { exhaust() }, unix: true, kind: crashlog.Memory},
