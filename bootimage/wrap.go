@@ -17,6 +17,9 @@ var ErrImage = reserve.ErrImage
 // ErrBase says that an image cannot be loaded where Options wants it.
 var ErrBase = errors.New("not an address for a boot image")
 
+// ErrOption says that an option is not one that an image can have.
+var ErrOption = errors.New("option out of range")
+
 // DefaultBase is where a wrapped image is loaded unless Options says otherwise.
 const DefaultBase physmem.Address = 2 << 20
 

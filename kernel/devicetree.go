@@ -30,6 +30,7 @@ const (
 // console and clock. It allocates nothing and reads the tree's bytes only.
 type treeReader struct {
 	base, size     uintptr
+	physical       uintptr // where it lies
 	nodes, nodeEnd uintptr // addresses of the structure block
 	text, textEnd  uintptr // and of the strings
 	depth          uintptr
@@ -88,7 +89,7 @@ func (t *treeReader) open(w *physicalWindow, pointer uintptr) bool {
 	if nodes&3 != 0 || nodes > size || nodesSize > size-nodes || text > size || textSize > size-text {
 		return false
 	}
-	t.base, t.size = p, size
+	t.base, t.size, t.physical = p, size, pointer
 	t.nodes, t.nodeEnd = p+nodes, p+nodes+nodesSize
 	t.text, t.textEnd = p+text, p+text+textSize
 	t.addressCells, t.sizeCells = 2, 1
@@ -252,7 +253,9 @@ func (b *bootFacts) finishNode(t *treeReader) {
 		b.finishTimer(t)
 	case t.reg == 0:
 	case t.kind == nodeMemory:
-		b.addRegions(t, e820RAM)
+		if b.efi.mapSize == 0 { // firmware's map says more, and other things
+			b.addRegions(t, e820RAM)
+		}
 	case t.kind == nodeReserved:
 		b.addRegions(t, e820Reserved)
 	case b.calls.Console == 0 && t.isCompatible("arm,pl011"):

@@ -31,6 +31,8 @@ type bootFacts struct {
 	seed     [4]uint64 // from the boot loader
 	gic      gicFacts
 	cpus     cpuFacts
+
+	efi efiFacts
 }
 
 // gicFacts is where the frames of an Arm interrupt controller are, from a device
@@ -55,14 +57,21 @@ const e820RAM = 1
 
 // window through which physical memory can be read while facts are gathered:
 // physical address p is at base + p, for p from low on below limit.
-type physicalWindow struct{ base, low, limit uintptr }
+type physicalWindow struct {
+	base, low, limit uintptr
+	own              [2]uintptr // seen in any case: the image
+	firmware         *efiFacts  // if not nil: of the rest only what its map calls memory
+}
 
 // at is the address of size bytes of physical memory, 0 if they cannot be
 // seen.
 //
 //go:nosplit
 func (w *physicalWindow) at(p, size uintptr) uintptr {
-	if p == 0 || p < w.low || p >= w.limit || size > w.limit-p {
+	if p >= w.own[0] && p < w.own[1] && size <= w.own[1]-p {
+		return w.base + p
+	}
+	if p == 0 || p < w.low || p >= w.limit || size > w.limit-p || w.firmware != nil && !w.firmware.covers(p, size) {
 		return 0
 	}
 	return w.base + p
@@ -120,6 +129,8 @@ func (b *bootFacts) gather(w *physicalWindow, protocol, pointer uintptr) {
 		b.gatherPVH(w, pointer)
 	case handoff.BootFDT:
 		b.gatherTree(w, pointer)
+	case handoff.BootEFI:
+		b.gatherEFI(w, pointer)
 	}
 }
 

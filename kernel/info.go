@@ -16,11 +16,12 @@ func Boot() (BootInfo, error) {
 	b := BootInfo{
 		Role: handoff.Role(k.role), Protocol: handoff.BootProtocol(f.protocol),
 		CommandLine: string(f.command[:f.commandLength]), RSDP: physmem.Address(f.rsdp),
+		EFISystem: physmem.Address(f.efi.system), EFIRuntime: physmem.Address(f.efi.runtime),
 		Reservation: physmem.Range{Start: physmem.Address(k.reservation[0]), End: physmem.Address(k.reservation[1])},
 		Block:       bytesAt(k.block, uintptr(load32(k.block+handoff.OffsetTotalLength))),
 	}
 	if f.tree.size != 0 {
-		start := physmem.Address(f.pointer)
+		start := physmem.Address(f.tree.physical)
 		b.DeviceTree = physmem.Range{Start: start, End: start + physmem.Address(f.tree.size)}
 	}
 	for _, m := range f.modules[:f.moduleCount] {

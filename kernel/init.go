@@ -50,8 +50,26 @@ func initFacts() {
 		}
 		k.facts.addModule(module, end-module, 0)
 	}
+	command, length := partText(handoff.PartEnvironment)
+	k.facts.addCommand(command, length, 1)
 	w := physicalWindow{base: k.directMap, low: firstMapped(), limit: header(handoff.OffsetDirectMapEnd) - k.directMap}
-	k.facts.gather(&w, uintptr(load32(area+handoff.BootOffsetProtocol)), load64(area+handoff.BootOffsetPointer))
+	protocol := uintptr(load32(area + handoff.BootOffsetProtocol))
+	if handoff.BootProtocol(protocol) == handoff.BootEFI { // which may lie anywhere
+		w.low, w.own, w.firmware = 0, k.reservation, &k.facts.efi
+		sealHeader()
+	}
+	k.facts.gather(&w, protocol, load64(area+handoff.BootOffsetPointer))
+}
+
+// partText is where the bytes of a part lie that are in use, and how many.
+//
+//go:nosplit
+func partText(p handoff.Part) (address, length uintptr) {
+	start, end := part(p)
+	if n := uintptr(load32(k.block + handoff.OffsetParts + uintptr(p)*handoff.PartSlotSize + handoff.OffsetPartLength)); n < end-start {
+		return virtual(start), n
+	}
+	return virtual(start), end - start
 }
 
 // initMemory makes the frame allocator and, for a host, page bitmap and message
@@ -99,7 +117,7 @@ func initHostMemory() {
 		*element(&x[0], 1+i) = [2]uintptr{m.start &^ (pageSize - 1), roundUp(m.end)}
 	}
 	if t := &k.facts.tree; t.size != 0 {
-		x[maxExcluded-2] = [2]uintptr{k.facts.pointer &^ (pageSize - 1), roundUp(k.facts.pointer + t.size)}
+		x[maxExcluded-2] = [2]uintptr{t.physical &^ (pageSize - 1), roundUp(t.physical + t.size)}
 	}
 	ram := pieces{facts: &k.facts, excluded: &k.noExclusion}
 	for {

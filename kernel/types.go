@@ -25,6 +25,10 @@ type BootInfo struct {
 	Modules     []Module
 	RSDP        physmem.Address // ACPI's root pointer, 0 if it was not said
 	DeviceTree  physmem.Range   // the flattened device tree, which stays where it is; arm64
+	// EFISystem and EFIRuntime are where EFI's system table and its runtime services
+	// are, 0 if firmware was none of EFI. Boot services have ended; memory of
+	// runtime services is left alone, and SetVirtualAddressMap was not called.
+	EFISystem, EFIRuntime physmem.Address
 	// Map is the firmware's memory map as it came, sorted: types are E820's.
 	Map []MapEntry
 	// Reservation is the physical memory that block, image and tables lie in.

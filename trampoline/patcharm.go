@@ -77,6 +77,10 @@ func PatchARM64(p ARM64) ([]byte, error) {
 	return page, nil
 }
 
+// ARM64Addresses is where in the page 64-bit addresses are that move with the
+// page, its block and its tables when all of them are moved together.
+func ARM64Addresses() []int { return []int{arm64Root, arm64Block, arm64BlockVA} }
+
 // putReset writes code that resets the machine by PSCI (Arm DEN 0022, 5.11).
 func putReset(to []byte, conduit handoff.Conduit) {
 	call := map[handoff.Conduit]uint32{handoff.ConduitHVC: 0xd4000002, handoff.ConduitSMC: 0xd4000003}[conduit]
