@@ -42,6 +42,7 @@ type CPU interface {
 	State() machine.State
 	SetState(machine.State) error
 	SetBreakpoints([]uint64)
+	SetTrace(func(Executed))
 	NMI()
 	Reset()
 }

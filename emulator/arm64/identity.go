@@ -41,28 +41,53 @@ const (
 	featureTLBOuter
 )
 
-// Model names a CPU.
+// Model names a CPU, as QEMU does.
 type Model string
 
-// The models. CortexA57 is ARMv8.0 with CRC32 and the cryptographic extension;
-// Max has everything that this package knows.
+// The models. CortexA53, CortexA57 and CortexA72 are ARMv8.0 with CRC32 and the
+// cryptographic extension; NeoverseN1 is of ARMv8.2 what this package knows; Max
+// has everything that it knows.
 const (
-	CortexA57 Model = "cortex-a57"
-	Max       Model = "max"
+	CortexA53  Model = "cortex-a53"
+	CortexA57  Model = "cortex-a57"
+	CortexA72  Model = "cortex-a72"
+	NeoverseN1 Model = "neoverse-n1"
+	Max        Model = "max"
 )
 
 const (
 	featuresA57 = featureCRC32 | featureAES | featurePMULL | featureSHA1 | featureSHA256
-	featuresMax = featuresA57 | featureLSE | featureLRCPC | featureSB | featurePAN | featureUAO | featureVHE | featureHPDS | feature16K |
-		featureLPA | featureCNP | featureDPB | featureFlagM | featureDIT
+	featuresN1  = featuresA57 | featureLSE | featureLRCPC | featurePAN | featureUAO | featureVHE | featureHPDS | feature16K | featureCNP | featureDPB
+	featuresMax = featuresN1 | featureSB | featureLPA | featureFlagM | featureDIT
 )
 
-func (m Model) features() feature {
-	if m == Max {
-		return featuresMax
-	}
-	return featuresA57
+// Models are all models that there are.
+func Models() []Model { return []Model{CortexA53, CortexA57, CortexA72, NeoverseN1, Max} }
+
+// model is what is known about one: MIDR_EL1 (as in the CPUs' technical reference
+// manuals), and how many bits physical addresses have.
+type model struct {
+	midr         uint64
+	physicalBits int
+	features     feature
 }
+
+// details of a model; of one that there is not those of CortexA57.
+func (m Model) details() model {
+	switch m {
+	case CortexA53:
+		return model{0x410fd034, 40, featuresA57}
+	case CortexA72:
+		return model{0x410fd083, 44, featuresA57}
+	case NeoverseN1:
+		return model{0x414fd0c1, 48, featuresN1}
+	case Max:
+		return model{0x000f0510, 52, featuresMax}
+	}
+	return model{0x411fd070, 44, featuresA57}
+}
+
+func (m Model) features() feature { return m.details().features }
 
 // identity are the ID registers of a CPU.
 type identity struct {
@@ -85,15 +110,12 @@ func field(has, f feature, value uint64, shift int) uint64 {
 
 // newIdentity works the ID registers out (DDI 0487 D24.2, ID_AA64...).
 func newIdentity(config *Config, has feature) *identity {
+	m := config.Model.details()
 	id := &identity{
-		midr: 0x411fd070, ctr: 0x8444c004, dczid: 4, clidr: 0x0a200023,
+		midr: m.midr, ctr: 0x8444c004, dczid: 4, clidr: 0x0a200023,
 		ccsidr:       [2][2]uint64{{0x701fe00a, 0x201fe012}, {0x70ffe07a, 0}},
-		physicalBits: 44, asidBits: 16, lineSize: 64,
+		physicalBits: m.physicalBits, asidBits: 16, lineSize: 64,
 		pfr0: 0x11, dfr0: 0x0010_1006,
-	}
-	if config.Model == Max {
-		id.midr = 0x000f0510
-		id.physicalBits = 48
 	}
 	if config.EL2 {
 		id.pfr0 |= 1 << 8
@@ -111,15 +133,7 @@ func newIdentity(config *Config, has feature) *identity {
 	id.isar1 = field(has, featureDPB, 1, 0) | field(has, featureJSCVT, 1, 12) | field(has, featureFCMA, 1, 16) |
 		field(has, featureLRCPC, 1, 20) + field(has, featureLRCPC2, 1, 20) | field(has, featureFRINT, 1, 32) | field(has, featureSB, 1, 36)
 	id.mmfr0 = 2<<4 | field(has, feature16K, 1, 20)
-	switch {
-	case has&featureLPA != 0:
-		id.physicalBits = 52
-		id.mmfr0 |= 6
-	case id.physicalBits == 48:
-		id.mmfr0 |= 5
-	default:
-		id.mmfr0 |= 4
-	}
+	id.mmfr0 |= map[int]uint64{40: 2, 44: 4, 48: 5, 52: 6}[id.physicalBits] // PARange
 	if has&featureLPA2 != 0 {
 		id.mmfr0 = id.mmfr0&^(15<<20) | 2<<20 | 1<<28
 	}

@@ -6,22 +6,12 @@ import (
 	"strings"
 
 	"golang.org/x/arch/arm64/arm64asm"
+
+	"github.com/seed64aab995/rescuekernel/emulator"
 )
 
-// Executed is an instruction that was executed, or that faulted.
-type Executed struct {
-	CPU     int
-	PC      uint64
-	Level   uint8
-	Bytes   []byte
-	Text    string   // disassembly, as GNU tools write it
-	Changes []string // registers that are others now: "x0=0x1"
-}
-
-// String is a line of a trace.
-func (e Executed) String() string {
-	return fmt.Sprintf("%d:%d %#016x  %x %-40s %s", e.CPU, e.Level, e.PC, e.Bytes, e.Text, strings.Join(e.Changes, " "))
-}
+// Executed is a line of a trace.
+type Executed = emulator.Executed
 
 // SetTrace has f told of every instruction from now on; nil ends that. The CPU
 // is slow meanwhile, and does the same.
@@ -29,7 +19,7 @@ func (c *CPU) SetTrace(f func(Executed)) { c.trace = f }
 
 // traced notes what is before an instruction, and gives what tells of it after.
 func (c *CPU) traced() func() {
-	e := Executed{CPU: c.index, PC: c.pc, Level: c.level}
+	e := Executed{CPU: c.index, PC: c.pc, Ring: c.level}
 	e.Bytes, e.Text = c.disassemble(c.pc)
 	before := c.visible()
 	return func() {

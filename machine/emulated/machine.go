@@ -3,31 +3,44 @@ package emulated
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/seed64aab995/rescuekernel/emulator"
-	"github.com/seed64aab995/rescuekernel/emulator/amd64"
 	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// lowMemoryEnd is where RAM without a layout of its own stops below 4 GiB.
-const lowMemoryEnd = 3 << 30
+// board is what differs between architectures.
+type board interface {
+	// complete fills in what a Config leaves open, and refuses what cannot be.
+	complete(*machine.Config) error
+
+	// load puts the boot image into memory.
+	load(*emulator.Memory, machine.Config) error
+
+	// powerOn makes CPUs and devices, and puts CPU 0 at the boot image's entry if
+	// one was loaded.
+	powerOn(*emulator.Memory, machine.Config) (parts, error)
+}
+
+// parts are what a board has.
+type parts struct {
+	cpus   []emulator.CPU
+	all    *emulator.Machine
+	bus    *machine.Bus
+	blocks []*device.Block
+}
 
 // Machine is an emulated machine.
 type Machine struct {
 	config  machine.Config
 	options Options
-	entry   *machine.AMD64State // nil: as after power-on
+	board   board
 
 	mu     sync.Mutex // all that follows; CPUs run under it, a slice at a time
 	memory *emulator.Memory
-	cpus   []*amd64.CPU
-	all    *emulator.Machine
-	bus    *machine.Bus
-	blocks []*device.Block
+	parts
 	closed bool
 }
 
@@ -36,91 +49,54 @@ var _ machine.Machine = (*Machine)(nil)
 // New makes a machine, a *Machine. It is stopped, with the boot image, if there
 // is one, loaded.
 func (o Options) New(config machine.Config) (machine.Machine, error) {
-	if err := complete(&config, o); err != nil {
-		return nil, fmt.Errorf("emulated: %w", err)
-	}
-	m := &Machine{config: config, options: o, memory: emulator.NewMemory(config.RAM)}
-	if config.Boot.Image != nil {
-		load := machine.LoadLinux64
-		if config.Boot.Protocol == machine.PVH {
-			load = machine.LoadPVH
-		}
-		var err error
-		if m.entry, err = load(m.memory, config.RAM, config.Boot); err != nil {
-			return nil, fmt.Errorf("emulated: %w", err)
-		}
-	}
-	if err := m.powerOn(); err != nil {
+	m, err := o.open(config)
+	if err != nil {
 		return nil, fmt.Errorf("emulated: %w", err)
 	}
 	return m, nil
 }
 
-// complete fills in what a Config leaves open, and refuses what cannot be.
-func complete(config *machine.Config, options Options) error {
-	if config.CPUs == 0 {
-		config.CPUs = 1
+func (o Options) open(config machine.Config) (*Machine, error) {
+	b, err := o.complete()
+	if err != nil {
+		return nil, err
 	}
-	if config.CPUs < 0 || config.CPUs > 255 {
-		return fmt.Errorf("%d CPUs: %w", config.CPUs, machine.ErrUnsupported)
+	config.CPUs = max(config.CPUs, 1)
+	if config.MemorySize == 0 {
+		config.MemorySize = machine.DefaultMemorySize
 	}
-	if config.RAM == nil {
-		size := config.MemorySize
-		if size == 0 {
-			size = machine.DefaultMemorySize
+	if err := b.complete(&config); err != nil {
+		return nil, err
+	}
+	m := &Machine{config: config, options: o, board: b, memory: emulator.NewMemory(config.RAM)}
+	if config.Boot.Image != nil {
+		if err := b.load(m.memory, config); err != nil {
+			return nil, err
 		}
-		low := min(size, lowMemoryEnd)
-		config.RAM = physmem.NewRanges(
-			physmem.Range{End: physmem.Address(low)},
-			physmem.Range{Start: 4 << 30, End: 4<<30 + physmem.Address(size-low)})
 	}
-	if err := machine.CheckRAM(config.RAM); err != nil {
-		return err
-	}
-	return board(config, options).Check(config.RAM)
+	return m, m.powerOn()
 }
 
-// board is where the machine has its disks: as machine/kvm has them.
-func board(config *machine.Config, options Options) device.Board {
-	b := device.PC()
-	b.Options, b.Disks = options.Disks, config.Disks
-	return b
-}
-
-// powerOn makes CPUs and devices, and puts CPU 0 at the entry.
+// powerOn makes CPUs and devices.
 func (m *Machine) powerOn() error {
 	m.memory.Unobserve()
-	b := board(&m.config, m.options)
-	b.Memory = m.memory
-	blocks, disks, err := b.Attach()
-	if err != nil {
-		return err
+	made, err := m.board.powerOn(m.memory, m.config)
+	if err == nil {
+		m.parts = made
 	}
-	m.blocks = blocks
-	bus := machine.NewBus(slices.Concat(m.config.Devices, disks, machine.PCDevices(m.config))...)
-	m.bus = bus
-	m.cpus = nil
-	var all []emulator.CPU
-	for i := range m.config.CPUs {
-		c := amd64.New(i, m.memory, bus, m.config.InterruptController)
-		m.cpus = append(m.cpus, c)
-		all = append(all, c)
-	}
-	for _, c := range m.cpus {
-		c.SetSiblings(m.cpus)
-	}
-	m.all = emulator.NewMachine(all...)
-	if m.entry != nil {
-		return m.cpus[0].SetState(m.entry)
-	}
-	return nil
+	return err
 }
 
 // Blocks are the models of the disks; see device.Blocks.
 func (m *Machine) Blocks() []*device.Block { return m.blocks }
 
-// Architecture is AMD64.
-func (m *Machine) Architecture() machine.Architecture { return machine.AMD64 }
+// Architecture is that of the Options.
+func (m *Machine) Architecture() machine.Architecture {
+	if m.options.Architecture == "" {
+		return machine.AMD64
+	}
+	return m.options.Architecture
+}
 
 // RAM is where there is memory.
 func (m *Machine) RAM() physmem.Ranges { return m.config.RAM }
@@ -147,7 +123,7 @@ func (l lockedMemory) WritePhysical(p []byte, a physmem.Address) (int, error) {
 }
 
 // cpu is a CPU by number, while the machine is open.
-func (m *Machine) cpu(i int) (*amd64.CPU, error) {
+func (m *Machine) cpu(i int) (emulator.CPU, error) {
 	if m.closed {
 		return nil, machine.ErrClosed
 	}
@@ -231,7 +207,8 @@ func (m *Machine) Step(ctx context.Context, cpu int) (machine.Exit, error) {
 	return machine.Exit{Reason: machine.Stepped, CPU: cpu, PC: c.PC()}, nil
 }
 
-// State is a copy of a CPU's registers: all that machine.AMD64State has.
+// State is a copy of a CPU's registers: all that machine.AMD64State has, or all
+// of the CPU's in a machine.ARM64State.
 func (m *Machine) State(cpu int) (machine.State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -297,7 +274,7 @@ func (m *Machine) Snapshot() (*machine.Snapshot, error) {
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.cpus, m.all = true, nil, nil
+	m.closed, m.parts = true, parts{}
 	m.memory = emulator.NewMemory(nil)
 	return nil
 }
