@@ -199,6 +199,9 @@ func (c *Contents) search(memory []byte) {
 			c.Torn++
 			continue
 		}
+		if index := le.Uint32(memory[at+slotOffsetSource:]); index < FirstSource {
+			r.Source = fixedSources[index]
+		}
 		c.Records = append(c.Records, r)
 		at += (slotHeader + len(r.Data) - 1) / slotAlign * slotAlign // what it holds is no slot
 	}

@@ -93,6 +93,8 @@ const (
 	FirstSource = 3
 )
 
+var fixedSources = [FirstSource]string{"host", "unknown", "record"}
+
 // Limits of a layout.
 const (
 	MaxSources  = 64
@@ -132,7 +134,9 @@ func (l *Layout) sources() []SourceLayout {
 		panicSize = 4096
 	}
 	list := []SourceLayout{
-		{"host", panicSlots, panicSize}, {"unknown", 4, MinSlotSize}, {"record", 4, MinSlotSize},
+		{fixedSources[SourceHost], panicSlots, panicSize},
+		{fixedSources[SourceUnknown], 4, MinSlotSize},
+		{fixedSources[SourceRecord], 4, MinSlotSize},
 	}
 	for _, s := range l.Sources {
 		if s.Slots == 0 {
