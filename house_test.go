@@ -37,7 +37,7 @@ var house = [][]string{
 	{"record", "container/kerneldump", "container/seekable", "container/ekcd", "container/serial"},
 	{"minidump"},
 	{"machdep/amd64", "machdep/arm64"},
-	{"efi", "fdt", "symbols"},
+	{"acpi", "efi", "fdt", "symbols"},
 	{"physmem"},
 }
 
