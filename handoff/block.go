@@ -53,6 +53,7 @@ const (
 	MaxRanges    = 1024 // of memory, of redactions
 	MaxTargets   = 16
 	MaxFirmware  = 32
+	MaxPCI       = 64
 	MaxDigests   = 32
 	MaxString    = 255
 	MaxSize      = 1 << 40 // of a reservation
@@ -102,6 +103,11 @@ type Block struct {
 	Redactions []physmem.Range
 	Targets    []Target
 	Firmware   []Firmware
+	// PCI is the memory-mapped configuration spaces of the machine. Without one
+	// that has its segment, a target on PCI is reached by I/O ports.
+	PCI []PCISpace
+	// Interrupts is the memory that the host's interrupt controllers use; arm64.
+	Interrupts []InterruptTable
 	// Digests is the second-stage list.
 	Digests []Digest
 }
@@ -289,6 +295,15 @@ type Target struct {
 
 // TargetTruncate allows a dump that does not fit to be cut.
 const TargetTruncate uint32 = 1
+
+// PCISpace is a memory-mapped configuration space of PCI (ECAM; PCI Express Base
+// 5.0, 7.2.2): 4 KiB a function, 1 MiB a bus.
+type PCISpace struct {
+	Base     physmem.Address // where bus 0 would be
+	Segment  uint16
+	FirstBus uint8
+	LastBus  uint8
+}
 
 // FirmwareKind says what one table of the firmware is.
 type FirmwareKind uint32

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func sample() *handoff.Block {
 	const base = 0x4000_0000
 	b := &handoff.Block{
+		Minor:           handoff.VersionMinor,
 		Architecture:    handoff.AMD64,
 		Role:            handoff.RoleRescue,
 		Reservation:     physmem.Range{Start: base, End: base + 8<<20},
@@ -73,6 +74,10 @@ func sample() *handoff.Block {
 		{Kind: handoff.FirmwareEFIMap, Version: 1, EntrySize: 48, Offset: 0x15000, Length: 480},
 		{Kind: handoff.FirmwareACPI, Address: 0xe0000},
 	}
+	b.Interrupts = []handoff.InterruptTable{
+		{Kind: handoff.InterruptProperties, Controller: 0x80a_0000, Register: 0x4800_078f, Memory: physmem.Range{Start: 0x480_0000, End: 0x480_e000}},
+		{Kind: handoff.InterruptITS + 1, Controller: 0x808_0000, Register: 1 << 63, Memory: physmem.Range{Start: 0x600_0000, End: 0x601_0000}},
+	}
 	b.Digests = []handoff.Digest{{Part: handoff.PartImage, Kind: handoff.DigestText, Offset: 0x16000, Length: 0x1000, SHA256: [32]byte{9}}}
 	return b
 }
@@ -112,11 +117,11 @@ func TestBlockRoundTrip(t *testing.T) {
 	require.LessOrEqual(t, want.EncodedLength(), uint64(len(data)))
 }
 
-// TestBlockGolden holds the ABI: these bytes were written by version 1.0 and
+// TestBlockGolden holds the ABI: these bytes were written by version 1.1 and
 // must be read, and written, for ever.
 func TestBlockGolden(t *testing.T) {
 	t.Parallel()
-	name := filepath.Join("testdata", "block-v1.0.bin")
+	name := filepath.Join("testdata", "block-v1.1.bin")
 	data := encode(t, sample())
 	if *update {
 		require.NoError(t, os.MkdirAll("testdata", 0o777))
@@ -128,6 +133,19 @@ func TestBlockGolden(t *testing.T) {
 	b, err := handoff.Parse(golden)
 	require.NoError(t, err)
 	require.Equal(t, sample(), b)
+}
+
+// Blocks of version 1.0 are read: they have no interrupt tables.
+func TestBlockOlder(t *testing.T) {
+	t.Parallel()
+	older, err := os.ReadFile(filepath.Join("testdata", "block-v1.0.bin"))
+	require.NoError(t, err)
+	b, err := handoff.Parse(older)
+	require.NoError(t, err)
+	require.EqualValues(t, 0, b.Minor)
+	want := sample()
+	want.Minor, want.Interrupts = 0, nil
+	require.Equal(t, want, b)
 }
 
 // TestBlockPlainLoads reads the fields that code without a heap needs.
@@ -182,7 +200,7 @@ func TestBlockHost(t *testing.T) {
 	t.Parallel()
 	b := sample()
 	b.Role, b.CPUs, b.PagingLevels = handoff.RoleHost, 0, 0
-	b.Host, b.Memory, b.Redactions, b.Targets, b.Firmware, b.Digests = handoff.Host{}, nil, nil, nil, nil, nil
+	b.Host, b.Memory, b.Redactions, b.Targets, b.Firmware, b.Interrupts, b.Digests = handoff.Host{}, nil, nil, nil, nil, nil, nil
 	b.DumpAvail, b.Bitmap, b.MessageBuffer = handoff.Region{}, handoff.Region{}, handoff.Region{}
 	b.Parts[handoff.PartPanicArea].Size = handoff.BootAreaSize
 	data := encode(t, b)

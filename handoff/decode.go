@@ -184,6 +184,8 @@ func (b *Block) parseSection(kind uint32, payload []byte) error {
 		b.Targets = decodeList(d, MaxTargets, (*decoder).target)
 	case sectionFirmware:
 		b.Firmware = decodeList(d, MaxFirmware, (*decoder).firmware)
+	case sectionInterrupts:
+		b.Interrupts = decodeList(d, MaxInterruptTables, (*decoder).interruptTable)
 	case sectionDigests:
 		b.Digests = decodeList(d, MaxDigests, (*decoder).digest)
 	default:
@@ -202,7 +204,7 @@ func (b *Block) parseSection(kind uint32, payload []byte) error {
 }
 
 func sectionName(kind uint32) string {
-	names := [...]string{"end", "host", "dump_avail", "bitmap", "message buffer", "memory", "redactions", "targets", "firmware", "digests"}
+	names := [...]string{"end", "host", "dump_avail", "bitmap", "message buffer", "memory", "redactions", "targets", "firmware", "digests", "PCI", "interrupt tables"}
 	if uint64(kind) < uint64(len(names)) {
 		return names[kind]
 	}

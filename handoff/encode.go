@@ -19,7 +19,8 @@ const (
 	sectionRedactions    = 6
 	sectionTargets       = 7
 	sectionFirmware      = 8
-	sectionDigests       = 9 // the last one: DigestParameters ends where it begins
+	sectionDigests       = 9 // comes last: DigestParameters ends where it begins
+	sectionInterrupts    = 11
 
 	sectionRequired   = 1 << 31
 	sectionHeaderSize = 8 // u32 type, u32 bytes of payload; the payload is padded to 8
@@ -152,6 +153,7 @@ func (b *Block) appendSections(dst []byte, start int) ([]byte, int) {
 			e.u64(f.Offset, f.Length, uint64(f.Address))
 		}
 	})
+	e.section(sectionInterrupts, len(b.Interrupts) != 0, func() { e.interrupts(b.Interrupts) })
 	e.section(sectionDigests, len(b.Digests) != 0, func() {
 		e.count(len(b.Digests))
 		for _, d := range b.Digests {

@@ -22,6 +22,9 @@ type HostFacts struct {
 	MessageBuffer Region
 
 	Calls FirmwareCalls
+	// Interrupts is memory that interrupt controllers use until the machine is
+	// reset; a reservation stays out of it.
+	Interrupts []InterruptTable
 
 	Clock Clock
 	// Seed is randomness for the rescue program; zeros where there is none.

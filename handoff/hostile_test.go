@@ -73,6 +73,12 @@ func TestBlockRefused(t *testing.T) {
 		{"target outside of its device", "targets", func(b *handoff.Block) { b.Targets[0].Start = 1<<30 - 1 }},
 		{"target of no kind", "targets", func(b *handoff.Block) { b.Targets[0].Kind = 0 }},
 		{"firmware outside of the metadata", "firmware", func(b *handoff.Block) { b.Firmware[0].Offset = 0x14000 }},
+		{"interrupt table of no kind", "interrupt tables", func(b *handoff.Block) { b.Interrupts[0].Kind = 5 }},
+		{"interrupt table of no ITS register", "interrupt tables", func(b *handoff.Block) { b.Interrupts[0].Kind = handoff.InterruptITS + 8 }},
+		{"interrupt table without memory", "interrupt tables", func(b *handoff.Block) { b.Interrupts[1].Memory.End = 0 }},
+		{"interrupt table not in pages", "interrupt tables", func(b *handoff.Block) { b.Interrupts[1].Memory.End-- }},
+		{"interrupt table in the reservation", "interrupt tables", func(b *handoff.Block) { b.Interrupts[1].Memory = b.Range(handoff.PartProgram) }},
+		{"too many interrupt tables", "interrupt tables", func(b *handoff.Block) { b.Interrupts = make([]handoff.InterruptTable, handoff.MaxInterruptTables+1) }},
 		{"block does not fit", "length", func(b *handoff.Block) { b.Redactions = many(300) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -149,7 +155,7 @@ func newer(t *testing.T, kind uint32) []byte {
 	sections = append(sections, 1, 2, 3, 4, 5, 0, 0, 0)
 	body := append(sections, old[handoff.HeaderLength:len(old)-64-len(sections)]...)
 	data := append(header, body...)
-	binary.LittleEndian.PutUint16(data[handoff.OffsetVersionMinor:], 1)
+	binary.LittleEndian.PutUint16(data[handoff.OffsetVersionMinor:], handoff.VersionMinor+1)
 	binary.LittleEndian.PutUint32(data[handoff.OffsetHeaderLength:], uint32(len(header)))
 	binary.LittleEndian.PutUint32(data[handoff.OffsetSectionCount:], binary.LittleEndian.Uint32(data[handoff.OffsetSectionCount:])+1)
 	seal := data[handoff.OffsetSeals:]
@@ -163,7 +169,7 @@ func bytesOf(b []byte) []byte { return append([]byte(nil), b...) }
 func TestBlockNewerMinor(t *testing.T) {
 	t.Parallel()
 	want := sample()
-	want.Minor = 1
+	want.Minor = handoff.VersionMinor + 1
 	got, err := handoff.Parse(newer(t, 0x77))
 	require.NoError(t, err)
 	require.Equal(t, want, got)

@@ -5,7 +5,7 @@ package handoff
 // skipped.
 const (
 	VersionMajor = 1
-	VersionMinor = 0
+	VersionMinor = 1
 )
 
 // Magic is what a block begins with: "GORESCUE" read as a little-endian

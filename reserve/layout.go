@@ -126,7 +126,7 @@ func (p *planner) limits() handoff.Limits {
 func (p *planner) describe() error {
 	b := &p.plan.block
 	end := max(p.memory.Bounds().End, p.Reservation.End)
-	b.Architecture, b.Role = p.Image.Architecture, handoff.RoleRescue
+	b.Minor, b.Architecture, b.Role = handoff.VersionMinor, p.Image.Architecture, handoff.RoleRescue
 	b.Image = p.Image.Layout()
 	b.Space = handoff.Space{
 		StackTop:     handoff.EntryStackTop,
@@ -140,7 +140,7 @@ func (p *planner) describe() error {
 	b.CPUs, b.PagingLevels = uint32(p.CPUs), uint32(p.PagingLevels)
 	b.Host = p.Host
 	b.DumpAvail, b.Bitmap, b.MessageBuffer = p.DumpAvail, p.Bitmap, p.MessageBuffer
-	b.Memory, b.Redactions, b.Targets = p.memory, p.Redactions, p.Targets
+	b.Memory, b.Redactions, b.Targets, b.Interrupts = p.memory, p.Redactions, p.Targets, p.Interrupts
 	offset := b.Parts[handoff.PartMetadata].Offset
 	for _, f := range p.Firmware {
 		entry := handoff.Firmware{Kind: f.Kind, Version: f.Version, EntrySize: f.EntrySize, Address: f.Address}

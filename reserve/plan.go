@@ -70,6 +70,16 @@ func New(memory physmem.Reader, request Request) (*Plan, error) {
 // Earlier is what an earlier boot left, nil if nothing. Populate overwrites it.
 func (p *Plan) Earlier() *Earlier { return p.earlier }
 
+// SetRecords sets what the records area begins with, instead of the request's.
+// Only now is it known what an earlier boot left.
+func (p *Plan) SetRecords(records []byte) error {
+	if size := p.block.Parts[handoff.PartRecords].Size; uint64(len(records)) > size {
+		return fmt.Errorf("%d bytes of records in an area of %d", len(records), size)
+	}
+	p.content[handoff.PartRecords] = records
+	return nil
+}
+
 // Block is a copy of the plan's hand-off block.
 func (p *Plan) Block() handoff.Block { return p.block }
 
@@ -108,6 +118,9 @@ func (p *planner) check() error {
 	}
 	if uint64(len(p.Records)) > p.RecordsSize {
 		return fmt.Errorf("%d bytes of records in an area of %d", len(p.Records), p.RecordsSize)
+	}
+	if tables := handoff.InterruptMemory(p.Interrupts); tables.Overlaps(r) {
+		return fmt.Errorf("an interrupt controller writes to tables in it, %v", tables.Intersect(physmem.Ranges{r}))
 	}
 	p.memory = physmem.NewRanges(p.Memory...).Minus(physmem.NewRanges(r)).AlignInward(handoff.PageSize)
 	if p.memory.IsEmpty() {

@@ -206,7 +206,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 func TestPlanGolden(t *testing.T) {
 	t.Parallel()
 	_, _, data, _ := whole(t)
-	require.Equal(t, "1cde854066ed2667cd05ae4c8f307cd1f5d0c2149737e8eb9786daf6b640ef75", fmt.Sprintf("%x", sha256.Sum256(data)))
+	require.Equal(t, "5931c8111d39522dc4a9e234e0f7ae110f3af6b4410e60a02dabdf5e095c8308", fmt.Sprintf("%x", sha256.Sum256(data)))
 }
 
 // TestPopulateOverwrites begins with memory full of garbage.
@@ -239,6 +239,13 @@ func TestPlanRefused(t *testing.T) {
 		{"page 0", "page 0", func(q *reserve.Request) { q.Reservation = physmem.Range{End: 8 * mib} }},
 		{"beyond the direct map", "beyond the direct map", func(q *reserve.Request) {
 			q.Reservation = physmem.Range{Start: 16 << 40, End: 16<<40 + 8*mib}
+		}},
+		{"interrupt tables", "an interrupt controller writes to tables in it", func(q *reserve.Request) {
+			within := q.Reservation.Start + mib
+			q.Interrupts = []handoff.InterruptTable{{Kind: handoff.InterruptPending, Memory: physmem.Range{Start: within, End: within + 0x2000}}}
+		}},
+		{"interrupt table without a kind", "interrupt tables", func(q *reserve.Request) {
+			q.Interrupts = []handoff.InterruptTable{{Memory: physmem.Range{Start: 0x1000, End: 0x2000}}}
 		}},
 		{"no image", "no image", func(q *reserve.Request) { q.Image = nil }},
 		{"trampoline fails", "trampoline: no assembler", func(q *reserve.Request) { q.Trampoline = fakeTrampoline{fail: broken} }},

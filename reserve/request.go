@@ -8,7 +8,7 @@ import (
 // Defaults of a Request.
 const (
 	DefaultRecordsSize    = 64 << 10
-	DefaultPanicStackSize = 16 << 10
+	DefaultPanicStackSize = 32 << 10
 	DefaultISTStackSize   = 4 << 10 // each
 	ISTStacks             = 3       // of every CPU: NMI, double fault, machine check
 	entryStackSize        = 16 << 10
@@ -54,6 +54,9 @@ type Request struct {
 
 	// Calls is how console and firmware of an arm64 host are reached.
 	Calls handoff.FirmwareCalls
+	// Interrupts is memory that interrupt controllers use: the reservation must
+	// not touch it.
+	Interrupts []handoff.InterruptTable
 
 	Clock handoff.Clock
 	// Seed feeds the rescue program's random numbers.

@@ -70,9 +70,26 @@ type reservationFact struct {
 	MemorySize   uint64            `json:"memory_bytes"`
 	Redactions   []rangeFact       `json:"redactions"`
 	Targets      []targetFact      `json:"targets"`
+	Interrupts   []interruptFact   `json:"interrupt_tables"`
 	Environment  map[string]string `json:"environment"`
 	Panic        *panicFact        `json:"panic"` // null: not there
 	Boot         *bootFact         `json:"boot"`  // null: role rescue
+}
+
+// interruptFact is memory that an interrupt controller of the host uses.
+type interruptFact struct {
+	Kind       string      `json:"kind"`
+	Controller hexadecimal `json:"controller"`
+	Register   hexadecimal `json:"register"`
+	Memory     rangeFact   `json:"memory"`
+}
+
+func newInterrupts(tables []handoff.InterruptTable) []interruptFact {
+	facts := []interruptFact{}
+	for _, t := range tables {
+		facts = append(facts, interruptFact{t.Kind.String(), hexadecimal(t.Controller), hexadecimal(t.Register), newRange(t.Memory)})
+	}
+	return facts
 }
 
 type partFact struct {

@@ -116,7 +116,11 @@ func (f *reservationFact) hostLines() []field {
 	}
 	list = append(list,
 		field{"limits", fmt.Sprintf("memory %s, GOGC %d, zstd window %s", size(int64(f.Limits.Memory)), f.Limits.GCPercent, size(int64(f.Limits.ZstdWindow)))},
-		field{"targets", f.targetLine()},
+		field{"targets", f.targetLine()})
+	if len(f.Interrupts) > 0 {
+		list = append(list, field{"interrupts", f.interruptLine()})
+	}
+	list = append(list,
 		field{"environment", f.environmentLine()})
 	return append(list, field{"seals", f.sealLine()})
 }
@@ -128,6 +132,18 @@ func (f *reservationFact) targetLine() string {
 	}
 	if len(texts) == 0 {
 		return "none"
+	}
+	return strings.Join(texts, "; ")
+}
+
+// interruptLine sums up the tables: those that lie in one place, once.
+func (f *reservationFact) interruptLine() string {
+	var texts []string
+	for _, t := range f.Interrupts {
+		text := fmt.Sprintf("%s %v", t.Kind, physical(t.Memory))
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
 	}
 	return strings.Join(texts, "; ")
 }

@@ -57,6 +57,11 @@ func reserved(t testing.TB, base physmem.Address, panicked bool) (*physmem.Spars
 		Environment: handoff.Environment{{Name: "rescue.end", Value: "reset"}},
 		Targets:     []handoff.Target{{Kind: handoff.TargetBlock, Bus: handoff.BusPCI, Address: 0x800, DeviceSize: 2 << 20, Start: 512, Length: 1 << 20}},
 		Clock:       handoff.Clock{Kilohertz: 1000000},
+		Interrupts: []handoff.InterruptTable{
+			{Kind: handoff.InterruptProperties, Controller: 0x80a0000, Register: 0x30078f, Memory: physmem.Range{Start: 0x300000, End: 0x30e000}},
+			{Kind: handoff.InterruptProperties, Controller: 0x80c0000, Register: 0x30078f, Memory: physmem.Range{Start: 0x300000, End: 0x30e000}},
+			{Kind: handoff.InterruptITS, Controller: 0x8080000, Register: 1 << 63, Memory: physmem.Range{Start: 0x310000, End: 0x320000}},
+		},
 	}
 	memory := physmem.NewSparse(physmem.NewRanges(ram, r))
 	plan, err := reserve.New(memory, request)
@@ -143,6 +148,9 @@ func TestInspectReservation(t *testing.T) {
 	require.Equal(t, "anvil", r.Host.Name)
 	require.Equal(t, map[string]string{"rescue.end": "reset"}, r.Environment)
 	require.Equal(t, "block", r.Targets[0].Kind)
+	require.Len(t, r.Interrupts, 3)
+	require.Equal(t, interruptFact{"LPI configuration", 0x80c0000, 0x30078f, rangeFact{0x300000, 0x30e000}}, r.Interrupts[1])
+	require.Contains(t, rescue(t, "inspect", path).out, "LPI configuration [0x300000, 0x30e000); ITS table 0 [0x310000, 0x320000)")
 	require.Equal(t, handoff.ReasonKernelFault.String(), r.Panic.Reason)
 	require.Equal(t, hexadecimal(0xabcd), r.Panic.PC)
 	require.Equal(t, "the roof is on fire\x1b[1m", r.Panic.Message)
