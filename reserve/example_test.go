@@ -68,14 +68,14 @@ func Example() {
 	//      4 KiB  trampoline data
 	//     48 KiB  page tables
 	//     16 KiB  entry stack
-	//     16 KiB  panic stack
+	//     32 KiB  panic stack
 	//     12 KiB  IST stacks
 	//      4 KiB  environment
 	//     28 KiB  image
 	//      8 KiB  bitmap snapshot
 	//      4 KiB  index
-	//   7968 KiB  program memory
-	// memory limit of the rescue program: 6716 KiB
-	// anvil [0xf82e000, 0xf835000)
-	// open reservation at 0xf800000: image in [0xf82e000, 0xf835000): seal is broken: 85863ee6, want a06ca15b
+	//   7952 KiB  program memory
+	// memory limit of the rescue program: 6702 KiB
+	// anvil [0xf832000, 0xf839000)
+	// open reservation at 0xf800000: image in [0xf832000, 0xf839000): seal is broken: 85863ee6, want a06ca15b
 }

@@ -206,7 +206,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 func TestPlanGolden(t *testing.T) {
 	t.Parallel()
 	_, _, data, _ := whole(t)
-	require.Equal(t, "5931c8111d39522dc4a9e234e0f7ae110f3af6b4410e60a02dabdf5e095c8308", fmt.Sprintf("%x", sha256.Sum256(data)))
+	require.Equal(t, "5eec8609a11a2c2fc9a559d6ab82edddcb6d26b2775e7dbc9234d8409e739203", fmt.Sprintf("%x", sha256.Sum256(data)))
 }
 
 // TestPopulateOverwrites begins with memory full of garbage.
