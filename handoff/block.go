@@ -53,7 +53,6 @@ const (
 	MaxRanges    = 1024 // of memory, of redactions
 	MaxTargets   = 16
 	MaxFirmware  = 32
-	MaxPCI       = 64
 	MaxDigests   = 32
 	MaxString    = 255
 	MaxSize      = 1 << 40 // of a reservation
@@ -295,15 +294,6 @@ type Target struct {
 
 // TargetTruncate allows a dump that does not fit to be cut.
 const TargetTruncate uint32 = 1
-
-// PCISpace is a memory-mapped configuration space of PCI (ECAM; PCI Express Base
-// 5.0, 7.2.2): 4 KiB a function, 1 MiB a bus.
-type PCISpace struct {
-	Base     physmem.Address // where bus 0 would be
-	Segment  uint16
-	FirstBus uint8
-	LastBus  uint8
-}
 
 // FirmwareKind says what one table of the firmware is.
 type FirmwareKind uint32

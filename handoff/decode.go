@@ -184,6 +184,8 @@ func (b *Block) parseSection(kind uint32, payload []byte) error {
 		b.Targets = decodeList(d, MaxTargets, (*decoder).target)
 	case sectionFirmware:
 		b.Firmware = decodeList(d, MaxFirmware, (*decoder).firmware)
+	case sectionPCI:
+		b.PCI = decodeList(d, MaxPCI, (*decoder).pci)
 	case sectionInterrupts:
 		b.Interrupts = decodeList(d, MaxInterruptTables, (*decoder).interruptTable)
 	case sectionDigests:

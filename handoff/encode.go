@@ -20,6 +20,7 @@ const (
 	sectionTargets       = 7
 	sectionFirmware      = 8
 	sectionDigests       = 9 // comes last: DigestParameters ends where it begins
+	sectionPCI           = 10
 	sectionInterrupts    = 11
 
 	sectionRequired   = 1 << 31
@@ -153,6 +154,7 @@ func (b *Block) appendSections(dst []byte, start int) ([]byte, int) {
 			e.u64(f.Offset, f.Length, uint64(f.Address))
 		}
 	})
+	e.section(sectionPCI, len(b.PCI) != 0, func() { e.pci(b.PCI) })
 	e.section(sectionInterrupts, len(b.Interrupts) != 0, func() { e.interrupts(b.Interrupts) })
 	e.section(sectionDigests, len(b.Digests) != 0, func() {
 		e.count(len(b.Digests))

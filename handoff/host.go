@@ -31,6 +31,14 @@ type HostFacts struct {
 	Seed [32]byte
 	// ACPI is the address of the root pointer, 0 where there is none.
 	ACPI physmem.Address
+	// EFIMap is the memory map that boot services ended with, as they gave it;
+	// EFISystem is where the system table is. Empty where there is no EFI.
+	EFIMap               []byte
+	EFIDescriptorSize    uint32
+	EFIDescriptorVersion uint32
+	EFISystem            physmem.Address
+	// DeviceTree is the flattened device tree; empty where there is none.
+	DeviceTree []byte
 
 	// Panic is what the kernel lends the panic path.
 	Panic PanicMachine

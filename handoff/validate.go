@@ -11,7 +11,7 @@ import (
 func (b *Block) validate() error {
 	for _, check := range []func() error{
 		b.validateReservation, b.validateParts, b.validateImage, b.validateTables,
-		b.validateSeals, b.validateHost, b.validateMemory, b.validateLists, b.validateInterrupts,
+		b.validateSeals, b.validateHost, b.validateMemory, b.validateLists, b.validatePCI, b.validateInterrupts,
 	} {
 		if err := check(); err != nil {
 			return err
