@@ -54,6 +54,7 @@ type machineOptions struct {
 	seed        byte
 	pages       int // random pages beside the fixed ones, 200 if 0
 	noClock     bool
+	records     []byte // the area of fault records
 }
 
 func region(start physmem.Address, length uint64) handoff.Region {
@@ -87,6 +88,7 @@ func newMachine(t testing.TB, o machineOptions) *machine {
 		DumpAvail: region(hostAvail, 32), Bitmap: region(hostBitmap, (o.size/4096+7)/8), MessageBuffer: region(hostLog, hostLogSize),
 		Redactions: physmem.Ranges{{Start: hostSecret, End: hostSecret + 0x2000}},
 		Targets:    o.targets, Environment: o.environment, CPUs: 2, PagingLevels: 4, Clock: clock, Seed: [32]byte{o.seed},
+		Records:  o.records,
 		Firmware: []reserve.FirmwareTable{{Kind: handoff.FirmwareE820, EntrySize: 20, Data: make([]byte, 40)}},
 	})
 	require.NoError(t, err)

@@ -22,7 +22,8 @@ type Host struct {
 	Marks []minidump.Mark
 
 	memory     physmem.Reader
-	parameters bool // the dump parameters are to be used
+	records    []byte // CBOR sequence
+	parameters bool   // the dump parameters are to be used
 }
 
 // Open opens the reservation at base and checks what DESIGN's second stage
@@ -54,6 +55,7 @@ func Open(memory physmem.Reader, base physmem.Address) (*Host, error) {
 	} else if h.Panic.BrokenSeals != 0 {
 		h.mark("first-stage seals", fmt.Sprintf("broken: %#x", h.Panic.BrokenSeals))
 	}
+	h.readRecords()
 	return h, nil
 }
 

@@ -144,7 +144,7 @@ const earlySize = 192 << 10
 
 // prepareEarly makes what goes ahead of the dump.
 func (r *run) prepareEarly() {
-	r.early = r.notes(nil)
+	r.early = append(r.host.recordSection(), r.notes(nil)...)
 	if address, stack := r.host.Stack(); len(stack) > 0 {
 		r.early = append(r.early, target.Section{Kind: target.KindStack, Address: address, Data: stack})
 	}

@@ -143,7 +143,7 @@ func (h *Host) panicked() []byte {
 
 // notes are the dump's, but for what only the dumper knows.
 func (h *Host) notes() minidump.Notes {
-	n := minidump.Notes{Marks: h.Marks, Panic: h.PanicMessage()}
+	n := minidump.Notes{Marks: h.Marks, Panic: h.PanicMessage(), FaultRecord: h.records}
 	if h.parameters {
 		n.HostName, n.Version, n.BuildID = h.Block.Host.Name, h.Block.Host.Version, []byte(h.Block.Host.BuildID)
 	}

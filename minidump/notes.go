@@ -32,7 +32,7 @@ import (
 //
 //	 1 CPU          u32 number, u32 flags, u64 time, u32 architecture
 //	                (1 amd64, 2 arm64), u32 length of state, state
-//	 2 fault record bytes, opaque here
+//	 2 fault record bytes, opaque here: a CBOR sequence (package record)
 //	 3 build id     bytes
 //	 4 host name    text
 //	 5 version      text

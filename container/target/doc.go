@@ -51,8 +51,9 @@
 // # Order
 //
 // Prepare writes the label, Read finds it. Writer.Begin checks the label again,
-// takes an older dump's headers away and writes the leading header, marked
-// incomplete; then come the early record, the data, and both final headers last.
+// writes the fault record into the early record, takes an older dump's headers
+// away and writes the leading header, marked incomplete; then come the rest of the
+// early record, the data, and both final headers last.
 // A dump that was cut at whichever write is found by its leading header and
 // never taken for whole, and an older one is never taken for it.
 //

@@ -33,7 +33,8 @@ const (
 	// KindStack is the stack of the CPU that panicked, from its stack pointer
 	// up.
 	KindStack Kind = 2
-	// KindRecord is the fault record.
+	// KindRecord are fault records, a CBOR sequence (package record). As the first
+	// section it is written before anything of the dump.
 	KindRecord Kind = 3
 )
 

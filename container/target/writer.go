@@ -73,12 +73,22 @@ func (w *Writer) Room() int64 { return w.dump.Remaining() }
 // Written is how many bytes of dump Write has taken.
 func (w *Writer) Written() int64 { return w.dump.Written() }
 
-// Begin checks that the label is still there, takes an older dump away, writes
-// the leading header and the early record, and flushes. After ErrNoLabel,
-// ErrDamaged and ErrMismatch nothing was written.
+// Begin checks that the label is still there, writes the early record's fault
+// record, takes an older dump away, writes the leading header and the rest of the
+// early record, and flushes: the fault record is there before anything of the dump
+// is tried. After ErrNoLabel, ErrDamaged and ErrMismatch nothing was written.
 func (w *Writer) Begin(early []Section) error {
 	if err := w.checkLabel(); err != nil {
 		return err
+	}
+	if len(early) > 0 && early[0].Kind == KindRecord {
+		if err := w.WriteEarly(early[:1]); err != nil && !errors.Is(err, ErrEarlyFull) {
+			return err
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+		early = early[1:]
 	}
 	if err := w.dump.Begin(); err != nil {
 		return fmt.Errorf("target: %w", err)
