@@ -16,12 +16,16 @@ import (
 // otherwise: RAM of the virt machines that are common begins at 1 GiB.
 const DefaultBaseARM64 physmem.Address = 1<<30 + 2<<20
 
+// ARM64HeaderSize is how much of an Image its header takes: a page. The boot
+// block comes behind it.
+const ARM64HeaderSize = arm64.Granule4K
+
 // Fields of the header of an Image (Linux Documentation/arch/arm64/booting.rst).
 const (
-	armHeader      = arm64.Granule4K // its page; the block comes behind it
-	armTextOffset  = 8               // u64
-	armImageSize   = 16              // u64
-	armFlags       = 24              // u64
+	armHeader      = ARM64HeaderSize
+	armTextOffset  = 8  // u64
+	armImageSize   = 16 // u64
+	armFlags       = 24 // u64
 	armMagicOffset = 56
 	armFlagPages4K = 1 << 1 // little-endian, and not anywhere in memory
 	armMagic       = "ARM\x64"

@@ -57,7 +57,7 @@ func (c *Config) complete() error {
 	if c.Architecture == 0 {
 		c.Architecture = handoff.AMD64
 	}
-	if c.Architecture != handoff.AMD64 {
+	if c.Architecture != handoff.AMD64 && c.Architecture != handoff.ARM64 {
 		return fmt.Errorf("drill: hosts of %v: %w", c.Architecture, machine.ErrUnsupported)
 	}
 	if c.Memory == 0 {

@@ -49,6 +49,9 @@ func TestDrill(t *testing.T) {
 			c.Machine, c.Runner, c.Work, c.Panic = "emulated", emulated.New, 10*time.Millisecond, "call"
 		}, "panic of kind \"call\""},
 		{"qemu", func(c *drill.Config) { c.Machine, c.Runner, c.Panic = "qemu", qemu.New, "go" }, "the books do not balance"},
+		{"arm64 qemu", func(c *drill.Config) {
+			c.Machine, c.Runner, c.Panic, c.Architecture = "qemu", qemu.NewARM64, "call", handoff.ARM64
+		}, "panic of kind \"call\""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := config(t)

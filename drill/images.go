@@ -47,11 +47,11 @@ func (d *drill) images(ctx context.Context) error {
 // from where it runs, as that has it (a checkout, a module that requires this
 // one); elsewhere at the version that this program was itself built of.
 func (d *drill) build(ctx context.Context, name string) (*imagebuild.Result, error) {
-	built, err := imagebuild.Cached(ctx, "", imagebuild.Options{Package: name, Directory: d.Source})
+	built, err := imagebuild.Cached(ctx, "", imagebuild.Options{Package: name, Directory: d.Source, Architecture: d.Architecture})
 	var refused *imagebuild.GoError
 	if version := ownVersion(); errors.As(err, &refused) && version != "" {
 		var again error
-		built, again = imagebuild.Cached(ctx, "", imagebuild.Options{Package: name + "@" + version, Directory: d.Source})
+		built, again = imagebuild.Cached(ctx, "", imagebuild.Options{Package: name + "@" + version, Directory: d.Source, Architecture: d.Architecture})
 		if err = again; again != nil {
 			err = errors.Join(refused, again)
 		}

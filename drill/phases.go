@@ -40,6 +40,9 @@ func (d *drill) guestPhases(area *handoff.PanicArea) {
 	before := handoff.PhaseEntered
 	for phase := handoff.PhaseCaptured; phase <= handoff.PhaseDone; phase++ {
 		name, ok := guestPhaseNames[phase]
+		if phase == handoff.PhaseUser && d.Architecture == handoff.ARM64 {
+			name = "EL1"
+		}
 		if !ok || area.Phases[phase] == 0 {
 			continue
 		}

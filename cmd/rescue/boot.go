@@ -11,19 +11,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
+	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
-	"github.com/seed64aab995/rescuekernel/machine/emulated"
-	"github.com/seed64aab995/rescuekernel/machine/kvm"
-	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
-
-// runners make machines by name.
-var runners = map[string]func(machine.Config) (machine.Machine, error){"emulated": emulated.New, "kvm": kvm.New, "qemu": qemu.New}
 
 // bootOptions are the flags of boot.
 type bootOptions struct {
 	machine  string
+	arch     string
 	memory   string
 	cpus     int
 	append   string
@@ -50,8 +46,11 @@ rescue program is handed to the host as a boot module, its command line is
 The machine is one of
 
   emulated  this program's own emulator, on any computer
-  kvm       the real CPU, by Linux's KVM
+  kvm       the real CPU, by Linux's KVM: amd64 only
   qemu      QEMU's emulation
+
+Packages are built for --arch. A HOST that is a file says by itself what it is
+for.
 
 With --snapshot, the machine's memory is written to a file when it has ended,
 each byte at the offset of its physical address, for rescue inspect.
@@ -59,13 +58,15 @@ each byte at the offset of its physical address, for rescue inspect.
 The exit code says how the machine ended: rescue help exit-codes.`,
 		Example: `  rescue boot ./examples/host
   rescue boot --rescue ./dump --append 'panic=nil after=1s' ./host
+  rescue boot --arch arm64 --rescue ./dump --append panic=nil ./host
   rescue boot --machine qemu --memory 1G --timeout 1m --rescue dump.img host.elf
   rescue boot --rescue ./dump --append panic=go --snapshot ram ./host; rescue inspect ram`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return p.boot(c, args[0], o) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&o.machine, "machine", "kvm", "`machine`: emulated, kvm or qemu")
+	flags.StringVar(&o.machine, "machine", "", "`machine`: emulated, kvm or qemu (default: kvm, of arm64 emulated)")
+	flags.StringVar(&o.arch, "arch", "amd64", "`architecture` of packages: amd64 or arm64")
 	flags.StringVar(&o.memory, "memory", "64M", "memory of the machine, `bytes` with K, M, G or T")
 	flags.IntVar(&o.cpus, "cpus", 1, "`number` of CPUs")
 	flags.StringVar(&o.append, "append", "", "the host's command `line`")
@@ -76,31 +77,42 @@ The exit code says how the machine ended: rescue help exit-codes.`,
 	return c
 }
 
-// config makes a machine's configuration, building what has to be built.
-func (p *program) config(ctx context.Context, host string, o bootOptions) (machine.Config, error) {
+// config makes a machine's configuration, building what has to be built, and
+// says what architecture it is of.
+func (p *program) config(ctx context.Context, host string, o bootOptions) (machine.Config, handoff.Architecture, error) {
 	memory, err := cli.ParseSize(o.memory)
 	if err != nil || memory == 0 || memory%machine.PageSize != 0 {
-		return machine.Config{}, usagef("--memory %s: want whole pages of %d bytes", o.memory, machine.PageSize)
+		return machine.Config{}, 0, usagef("--memory %s: want whole pages of %d bytes", o.memory, machine.PageSize)
 	}
 	if o.cpus < 1 {
-		return machine.Config{}, usagef("--cpus %d: want 1 or more", o.cpus)
+		return machine.Config{}, 0, usagef("--cpus %d: want 1 or more", o.cpus)
+	}
+	from := source{tags: o.tags}
+	if from.architecture, err = parseArchitecture(o.arch); err != nil {
+		return machine.Config{}, 0, err
+	}
+	if _, known := runners[o.machine]; !known && o.machine != "" { // before anything is built
+		return machine.Config{}, 0, unknownMachine(o.machine)
 	}
 	config := machine.Config{MemorySize: memory, CPUs: o.cpus, InterruptController: o.cpus > 1, Boot: machine.Boot{CommandLine: o.append}}
-	if config.Boot.Image, err = p.hostImage(ctx, host, o.tags); err != nil || o.rescue == "" {
-		return config, err
+	if config.Boot.Image, from.architecture, err = p.hostImage(ctx, host, from); err != nil || o.rescue == "" {
+		return config, from.architecture, err
 	}
-	rescue, err := p.rescueImage(ctx, o.rescue, o.tags)
+	rescue, err := p.rescueImage(ctx, o.rescue, from)
 	config.Boot.Modules = []machine.Module{{Data: rescue}}
-	return config, err
+	return config, from.architecture, err
 }
 
 func (p *program) boot(c *cobra.Command, host string, o bootOptions) (err error) {
-	newMachine, ok := runners[o.machine]
-	if !ok {
-		return usagef("--machine %s: want emulated, kvm or qemu", o.machine)
-	}
 	ctx := c.Context()
-	config, err := p.config(ctx, host, o)
+	config, architecture, err := p.config(ctx, host, o)
+	if err != nil {
+		return err
+	}
+	if o.machine == "" {
+		o.machine = usualMachine(architecture)
+	}
+	newMachine, err := findRunner(o.machine, architecture)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ const host = "../../examples/host"
 func needMachine(t testing.TB, name string) {
 	t.Helper()
 	needGo(t)
-	m, err := runners[name](machine.Config{MemorySize: 1 << 20})
+	m, err := runners[name][handoff.AMD64](machine.Config{MemorySize: 1 << 20})
 	if errors.Is(err, machine.ErrUnavailable) {
 		t.Skip(err)
 	}
@@ -135,8 +135,8 @@ func TestEnded(t *testing.T) {
 // A machine that is not there says what to do. (Not parallel: it replaces
 // a runner.)
 func TestNoMachine(t *testing.T) {
-	was := runners["kvm"]
-	t.Cleanup(func() { runners["kvm"] = was })
-	runners["kvm"] = func(machine.Config) (machine.Machine, error) { return nil, machine.ErrUnavailable }
+	was := runners["kvm"][handoff.AMD64]
+	t.Cleanup(func() { runners["kvm"][handoff.AMD64] = was })
+	runners["kvm"][handoff.AMD64] = func(machine.Config) (machine.Machine, error) { return nil, machine.ErrUnavailable }
 	requireFails(t, exitUnavailable, "--machine qemu needs no KVM", "boot", writeTemporary(t, "image", smallImage()))
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed64aab995/rescuekernel/bootimage"
-	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/imagebuild"
 )
 
@@ -26,9 +25,11 @@ IMAGE, which is stripped, and IMAGE.debug, which has the symbols and DWARF of th
 same build: same text, same build ids.
 
 A host arms IMAGE as its rescue program. With --boot, what is written is a file
-that boots: by PVH (qemu-system-x86_64 -kernel IMAGE -initrd RESCUE), and by the
-Linux 64-bit protocol (gokvm, Firecracker). With --rescue, the file has the rescue
-program in it, as the host's first boot module. rescue boot takes either.
+that boots: by PVH (qemu-system-x86_64 -kernel IMAGE -initrd RESCUE) and by the
+Linux 64-bit protocol (gokvm, Firecracker), for arm64 an Image
+(qemu-system-aarch64 -M virt -kernel IMAGE -initrd RESCUE). With --rescue, the
+file has the rescue program in it, as the host's first boot module. rescue boot
+takes either.
 
 PACKAGE is what go build takes, or PATH@VERSION, which needs no module. The
 go command runs here, so it may be a package of any module that yours requires.`,
@@ -36,6 +37,7 @@ go command runs here, so it may be a package of any module that yours requires.`
   rescue build -o dump.img --tags small example.com/unikernel/dump
   rescue build --boot -o host.elf ./host
   rescue build --boot --rescue ./dump -o all-in-one.elf ./host
+  rescue build --arch arm64 --boot --rescue ./dump -o Image ./host
   rescue build -o /boot/rescue github.com/seed64aab995/rescuekernel/cmd/rescue-kernel@latest`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -50,7 +52,7 @@ go command runs here, so it may be a package of any module that yours requires.`
 			if boot {
 				var options bootimage.Options
 				if rescue != "" {
-					if options.Module, err = p.rescueImage(c.Context(), rescue, o.Tags); err != nil {
+					if options.Module, err = p.rescueImage(c.Context(), rescue, source{o.Architecture, o.Tags}); err != nil {
 						return err
 					}
 				}
@@ -98,15 +100,6 @@ type buildFact struct {
 
 func buildJSON(r *imagebuild.Result) buildFact {
 	return buildFact{r.Image, r.ImageSize, r.Debug, r.DebugSize, r.GoBuildID, fmt.Sprintf("%x", r.BuildID), r.Took.Nanoseconds()}
-}
-
-func parseArchitecture(name string) (handoff.Architecture, error) {
-	for _, a := range []handoff.Architecture{handoff.AMD64, handoff.ARM64} {
-		if a.String() == name {
-			return a, nil
-		}
-	}
-	return 0, usagef("architecture %q: want amd64 or arm64", name)
 }
 
 func isDirectory(path string) bool {

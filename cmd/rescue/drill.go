@@ -14,7 +14,6 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"github.com/seed64aab995/rescuekernel/drill"
-	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
@@ -44,6 +43,7 @@ go command, unless --host and --rescue name images or packages.
 
 Without --keep the dump is thrown away.`,
 		Example: `  rescue drill
+  rescue drill --arch arm64
   rescue drill --panic stack --memory 256M --keep dumps
   rescue drill --machine qemu --fill --json`,
 		Args: cobra.NoArgs,
@@ -51,7 +51,7 @@ Without --keep the dump is thrown away.`,
 	}
 	flags := c.Flags()
 	flags.StringVar(&o.machine, "machine", "emulated", "`machine`: emulated, kvm or qemu")
-	flags.StringVar(&o.arch, "arch", "amd64", "`architecture`: amd64")
+	flags.StringVar(&o.arch, "arch", "amd64", "`architecture`: amd64 or arm64")
 	flags.StringVar(&o.memory, "memory", "64M", "memory of the machine, `bytes` with K, M, G or T")
 	flags.StringVar(&o.panic, "panic", "nil", "`kind` of panic: "+strings.Join(drill.Kinds(), ", "))
 	flags.BoolVar(&o.fill, "fill", false, "dump all RAM, not only the pages in use")
@@ -69,12 +69,12 @@ Without --keep the dump is thrown away.`,
 // drillConfig is what the flags ask for.
 func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config, error) {
 	config := drill.Config{Machine: o.machine, Panic: o.panic, Fill: o.fill, Timeout: o.timeout}
-	var ok bool
-	if config.Runner, ok = runners[o.machine]; !ok {
-		return config, usagef("--machine %s: want emulated, kvm or qemu", o.machine)
+	var err error
+	if config.Architecture, err = parseArchitecture(o.arch); err != nil {
+		return config, err
 	}
-	if o.arch != handoff.AMD64.String() {
-		return config, usagef("--arch %s: want amd64", o.arch)
+	if config.Runner, err = findRunner(o.machine, config.Architecture); err != nil {
+		return config, err
 	}
 	if !slices.Contains(drill.Kinds(), o.panic) {
 		return config, usagef("--panic %s: want one of %s", o.panic, strings.Join(drill.Kinds(), ", "))
@@ -82,17 +82,17 @@ func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config
 	if o.machine == "emulated" {
 		config.Work = 10 * time.Millisecond // of its time, which a nanosecond an instruction makes
 	}
-	var err error
 	if config.Memory, err = cli.ParseSize(o.memory); err != nil || config.Memory == 0 || config.Memory%machine.PageSize != 0 {
 		return config, usagef("--memory %s: want whole pages of %d bytes", o.memory, machine.PageSize)
 	}
+	from := source{architecture: config.Architecture}
 	if o.host != "" {
-		if config.Host, err = p.rescueImage(ctx, o.host, nil); err != nil {
+		if config.Host, err = p.rescueImage(ctx, o.host, from); err != nil {
 			return config, err
 		}
 	}
 	if o.rescue != "" {
-		if config.Rescue, err = p.rescueImage(ctx, o.rescue, nil); err != nil {
+		if config.Rescue, err = p.rescueImage(ctx, o.rescue, from); err != nil {
 			return config, err
 		}
 	}

@@ -110,10 +110,13 @@ const (
 // inspect finds out what a file is, and all about it.
 func inspect(in input, hostMemory uint64) (*inspection, error) {
 	f := &inspection{Size: in.size, Reservations: []reservationFact{}}
-	var start [18]byte
+	var start [64]byte
 	n, err := in.ReadAt(start[:], 0)
 	if n < len(start) && err != io.EOF {
 		return nil, err
+	}
+	if isARM64Image(start[:n]) {
+		return f, f.addImage(in, hostMemory)
 	}
 	if string(start[:4]) != "\x7fELF" {
 		return f, f.addMemory(in, rawMemory(in))
@@ -131,7 +134,7 @@ func inspect(in input, hostMemory uint64) (*inspection, error) {
 // addImage adds the facts of an image or a boot image.
 func (f *inspection) addImage(in input, hostMemory uint64) error {
 	if in.size > maxImageFile {
-		return fmt.Errorf("an ELF file of %s, an image has at most %s: %w", size(in.size), size(maxImageFile), errNotOurs)
+		return fmt.Errorf("a file of %s, an image has at most %s: %w", size(in.size), size(maxImageFile), errNotOurs)
 	}
 	data, err := io.ReadAll(io.NewSectionReader(in, 0, in.size))
 	if err != nil {

@@ -19,12 +19,18 @@ import (
 // maxImageFile is the largest file that is read as an image: DWARF included.
 const maxImageFile = 1 << 30
 
+// source is what images are built for: packages, that is.
+type source struct {
+	architecture handoff.Architecture
+	tags         []string
+}
+
 // image reads the image that an argument names: a file, or a package, which is
 // built.
-func (p *program) image(ctx context.Context, name string, tags []string) ([]byte, error) {
+func (p *program) image(ctx context.Context, name string, from source) ([]byte, error) {
 	path := name
 	if !isFile(name) || strings.HasSuffix(name, ".go") {
-		r, err := imagebuild.Cached(ctx, p.cache, imagebuild.Options{Package: name, Tags: tags})
+		r, err := imagebuild.Cached(ctx, p.cache, imagebuild.Options{Package: name, Tags: from.tags, Architecture: from.architecture})
 		if err != nil {
 			return nil, err
 		}
@@ -41,41 +47,56 @@ func (p *program) image(ctx context.Context, name string, tags []string) ([]byte
 	return os.ReadFile(path)
 }
 
-// hostImage is a host's image as a file that boots.
-func (p *program) hostImage(ctx context.Context, name string, tags []string) ([]byte, error) {
-	data, err := p.image(ctx, name, tags)
+// hostImage is a host's image as a file that boots, and what it is for, which a
+// file says of itself.
+func (p *program) hostImage(ctx context.Context, name string, from source) ([]byte, handoff.Architecture, error) {
+	data, err := p.image(ctx, name, from)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if _, _, ok := bootBlock(data); ok {
-		return data, nil
+	if block, _, ok := bootBlock(data); ok {
+		return data, block.Architecture, nil
 	}
 	wrapped, err := bootimage.Wrap(bytes.NewReader(data), bootimage.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return wrapped, nil
+	block, _, ok := bootBlock(wrapped)
+	if !ok {
+		return nil, 0, fmt.Errorf("%s: wrapped, it has no block: %w", name, errNotOurs)
+	}
+	return wrapped, block.Architecture, nil
 }
 
 // rescueImage is a rescue program's image. What is wrong with it would be found
 // by the host when it arms; a user is told at once.
-func (p *program) rescueImage(ctx context.Context, name string, tags []string) ([]byte, error) {
-	data, err := p.image(ctx, name, tags)
+func (p *program) rescueImage(ctx context.Context, name string, from source) ([]byte, error) {
+	data, err := p.image(ctx, name, from)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := reserve.OpenImage(bytes.NewReader(data)); err != nil {
+	image, err := reserve.OpenImage(bytes.NewReader(data))
+	if err != nil {
 		if _, _, ok := bootBlock(data); ok {
 			return nil, fmt.Errorf("%s: it is a boot image; a host arms the image that it was made of: %w", name, errNotOurs)
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if want := from.architecture; image.Architecture != want && (want != 0 || image.Architecture != handoff.AMD64) {
+		return nil, usagef("%s is for %v, not for %v", name, image.Architecture, max(want, handoff.AMD64))
+	}
 	return data, nil
 }
 
 // bootBlock finds the block at the start of a boot image: an ELF file whose
-// first loaded bytes are one.
+// first loaded bytes are one, or an arm64 Image with one behind its header.
 func bootBlock(data []byte) (block *handoff.Block, payload []byte, ok bool) {
+	if isARM64Image(data) {
+		if len(data) < bootimage.ARM64HeaderSize {
+			return nil, nil, false
+		}
+		return blockAt(data[bootimage.ARM64HeaderSize:])
+	}
 	file, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, nil, false
@@ -84,15 +105,27 @@ func bootBlock(data []byte) (block *handoff.Block, payload []byte, ok bool) {
 		if s.Type != elf.PT_LOAD {
 			continue
 		}
-		if s.Off > uint64(len(data)) || s.Filesz > uint64(len(data))-s.Off || s.Filesz < handoff.HeaderLength {
+		if s.Off > uint64(len(data)) || s.Filesz > uint64(len(data))-s.Off {
 			return nil, nil, false
 		}
-		payload = data[s.Off : s.Off+s.Filesz]
-		if binary.LittleEndian.Uint64(payload) != handoff.Magic {
-			return nil, nil, false
-		}
-		block, err := handoff.Parse(payload[:min(len(payload), handoff.MaxBlockLength)])
-		return block, payload, err == nil && uint64(block.Reservation.Start) == s.Paddr
+		block, payload, ok = blockAt(data[s.Off : s.Off+s.Filesz])
+		return block, payload, ok && uint64(block.Reservation.Start) == s.Paddr
 	}
 	return nil, nil, false
+}
+
+// isARM64Image reports whether data begin as an arm64 Image does (Linux
+// Documentation/arch/arm64/booting.rst).
+func isARM64Image(data []byte) bool {
+	const magicOffset = 56
+	return len(data) >= 64 && string(data[magicOffset:magicOffset+4]) == "ARM\x64"
+}
+
+// blockAt is the block that payload begins with.
+func blockAt(payload []byte) (*handoff.Block, []byte, bool) {
+	if len(payload) < handoff.HeaderLength || binary.LittleEndian.Uint64(payload) != handoff.Magic {
+		return nil, nil, false
+	}
+	block, err := handoff.Parse(payload[:min(len(payload), handoff.MaxBlockLength)])
+	return block, payload, err == nil
 }

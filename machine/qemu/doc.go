@@ -30,7 +30,7 @@
 //
 // # arm64
 //
-// Board virt, RAM from 1 GiB on. The boot image is an arm64 Image; the guest
+// Board virt, RAM from 1 GiB on, disks on virtio-mmio. The boot image is an arm64 Image; the guest
 // turns the machine off and resets it by PSCI. Halted is not seen. State has X0
 // to X30, SP, PC, PSTATE and the system registers that QEMU's GDB stub knows, by its
 // names; SetState sets all but the system registers.

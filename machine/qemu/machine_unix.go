@@ -117,7 +117,7 @@ func (m *guest) arguments(dir string) ([]string, error) {
 	if boot.CommandLine != "" {
 		a = append(a, "-append", boot.CommandLine)
 	}
-	disks, err := diskArguments(m.config.Disks)
+	disks, err := m.board.diskArguments(m.config.Disks)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (m *guest) arguments(dir string) ([]string, error) {
 }
 
 // diskArguments are virtio disks of files.
-func diskArguments(disks []machine.Disk) ([]string, error) {
+func (b board) diskArguments(disks []machine.Disk) ([]string, error) {
 	var a []string
 	for i, d := range disks {
 		f, ok := d.Storage.(*os.File)
@@ -134,7 +134,7 @@ func diskArguments(disks []machine.Disk) ([]string, error) {
 		}
 		a = append(a,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s,readonly=%s", i, f.Name(), map[bool]string{false: "off", true: "on"}[d.ReadOnly]),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, d.Name))
+			"-device", fmt.Sprintf("%s,drive=disk%d,serial=%s", b.disk, i, d.Name))
 	}
 	return a, nil
 }

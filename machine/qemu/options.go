@@ -30,19 +30,20 @@ type board struct {
 	binary, board, cpu string
 	layout             func(size uint64) (file, usable physmem.Ranges)
 	devices            []string
-	breakpointKind     int // GDB's length of a breakpoint
+	disk               string // the device of a disk
+	breakpointKind     int    // GDB's length of a breakpoint
 }
 
 var boards = map[machine.Architecture]board{
 	machine.AMD64: {
-		binary: "qemu-system-x86_64", board: "q35", cpu: "max", layout: layoutQ35, breakpointKind: 1,
+		binary: "qemu-system-x86_64", board: "q35", cpu: "max", layout: layoutQ35, breakpointKind: 1, disk: "virtio-blk-pci",
 		devices: []string{
 			"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", machine.DebugExitPort),
 			"-device", "pvpanic",
 		},
 	},
 	machine.ARM64: {
-		binary: "qemu-system-aarch64", board: "virt", cpu: "cortex-a57", layout: layoutVirt, breakpointKind: 4,
+		binary: "qemu-system-aarch64", board: "virt", cpu: "cortex-a57", layout: layoutVirt, breakpointKind: 4, disk: "virtio-blk-device",
 	},
 }
 
