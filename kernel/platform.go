@@ -11,8 +11,18 @@ import (
 // rescue.Platform. The zero value is ready for use.
 type Platform struct{}
 
-// Facts implements rescue.Platform.
-func (Platform) Facts() (handoff.HostFacts, error) { return Facts() }
+// Facts implements rescue.Platform. It is an error that the CPU cannot run a
+// rescue program.
+func (Platform) Facts() (handoff.HostFacts, error) {
+	f, err := Facts()
+	if err != nil {
+		return f, err
+	}
+	if err := checkProcessor(f.PagingLevels); err != nil {
+		return f, fmt.Errorf("this processor: %w", err)
+	}
+	return f, nil
+}
 
 // Memory implements rescue.Platform.
 func (Platform) Memory() (physmem.Memory, error) {

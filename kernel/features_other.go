@@ -1,0 +1,5 @@
+//go:build !linux || !amd64 && !arm64
+
+package kernel
+
+func checkProcessor(int) error { return nil }
