@@ -95,5 +95,14 @@ func (*PhysicalMemory) WritePhysical([]byte, physmem.Address) (int, error) { ret
 // ViewPhysical returns nil.
 func (*PhysicalMemory) ViewPhysical(physmem.Range) []byte { return nil }
 
+// FirmwareMemory is the memory that firmware's tables are in; there is none here.
+type FirmwareMemory struct{}
+
+// Firmware returns ErrNotRunning here.
+func Firmware() (*FirmwareMemory, error) { return nil, ErrNotRunning }
+
+// ReadPhysical returns ErrNotRunning.
+func (*FirmwareMemory) ReadPhysical([]byte, physmem.Address) (int, error) { return 0, ErrNotRunning }
+
 // StartCPU returns ErrNotRunning here.
 func StartCPU(uint32, func()) error { return ErrNotRunning }

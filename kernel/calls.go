@@ -13,7 +13,7 @@ const (
 	callTake       = callFirst + 1 // physical start, end: out of the allocator
 	callGive       = callFirst + 2 // and back
 	callProtect    = callFirst + 3 // physical start, end, writable: in the direct map
-	callMapDevice  = callFirst + 4 // physical start, size: an address in the window
+	callMapDevice  = callFirst + 4 // physical start, size, to be read only as memory: an address in the window
 	callIdentity   = callFirst + 5 // physical start, end, executable: mapped at VA = PA for ring 0
 	callEnd        = callFirst + 6 // how
 	callEnter      = callFirst + 7 // physical address, argument: leave for good
@@ -54,7 +54,7 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		}
 		return 0
 	case callMapDevice:
-		return mapDevice(a0, a1)
+		return mapDevice(a0, a1, a2 != 0)
 	case callIdentity:
 		return mapIdentity(a0, a1, a2 != 0)
 	case callNoIdentity:
@@ -100,10 +100,15 @@ func giveBack(start, end uintptr) uintptr {
 	return 0
 }
 
-// mapDevice maps registers of a device uncached into the window.
+// mapDevice maps registers of a device uncached into the window, or memory of
+// firmware to be read.
 //
 //go:nosplit
-func mapDevice(start, size uintptr) uintptr {
+func mapDevice(start, size uintptr, readOnly bool) uintptr {
+	rights := uintptr(entryDevice)
+	if readOnly {
+		rights = entryReadOnly
+	}
 	offset := start & (pageSize - 1)
 	start -= offset
 	size = roundUp(size + offset)
@@ -115,7 +120,7 @@ func mapDevice(start, size uintptr) uintptr {
 		return errnoNoMemory
 	}
 	for o := uintptr(0); o < size; o += pageSize {
-		if !mapFrame(a+o, start+o|entryDevice) {
+		if !mapFrame(a+o, start+o|rights) {
 			return errnoNoMemory
 		}
 	}

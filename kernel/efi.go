@@ -110,6 +110,22 @@ func (e *efiFacts) covers(p, size uintptr) bool {
 	return false
 }
 
+// tables reports whether firmware may have tables in a page that is not RAM. With
+// EFI that is memory by its map; else memory for ACPI, and on amd64 what is
+// reserved, as the ROM area is.
+func (b *bootFacts) tables(page uintptr) bool {
+	if b.efi.mapSize != 0 {
+		return b.efi.covers(page, pageSize)
+	}
+	for _, m := range b.memory[:b.mapCount] {
+		inside := page >= m.start && page < m.end
+		if inside && (m.kind == e820ACPI || m.kind == e820NVS || m.kind == e820Reserved && b.protocol != uintptr(handoff.BootFDT)) {
+			return true
+		}
+	}
+	return false
+}
+
 // addCommand appends n characters, stride bytes apart, to the command line, with a
 // blank before them if there is something already.
 //
@@ -209,16 +225,16 @@ func efiSeconds(p uintptr) uintptr {
 // where firmware has moved it, and says so.
 //
 //go:nosplit
-func sealHeader() {
+func sealHeader(block uintptr) {
 	crc := ^uint32(0)
 	for at := uintptr(0); at < handoff.HeaderLength; at++ {
 		if at >= handoff.OffsetHeaderCRC && at < handoff.OffsetHeaderCRC+4 {
 			continue
 		}
-		crc ^= uint32(load8(k.block + at))
+		crc ^= uint32(load8(block + at))
 		for bit := 0; bit < 8; bit++ {
 			crc = crc>>1 ^ 0x82f63b78&-(crc&1) // CRC-32C
 		}
 	}
-	store32(k.block+handoff.OffsetHeaderCRC, ^crc)
+	store32(block+handoff.OffsetHeaderCRC, ^crc)
 }

@@ -86,7 +86,8 @@ func Facts() (handoff.HostFacts, error) {
 	// RawSyscall is nosplit: f does not move until it is done.
 	_, _, _ = syscall.RawSyscall(callRandom, addressOf(&f.Seed), uintptr(len(f.Seed)), 0)
 	hostRegions(&f)
-	return f, nil
+	err = firmwareFacts(&f)
+	return f, err
 }
 
 // hostName is what uname says.

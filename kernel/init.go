@@ -56,7 +56,7 @@ func initFacts() {
 	protocol := uintptr(load32(area + handoff.BootOffsetProtocol))
 	if handoff.BootProtocol(protocol) == handoff.BootEFI { // which may lie anywhere
 		w.low, w.own, w.firmware = 0, k.reservation, &k.facts.efi
-		sealHeader()
+		sealHeader(k.block)
 	}
 	k.facts.gather(&w, protocol, load64(area+handoff.BootOffsetPointer))
 }
