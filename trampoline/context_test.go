@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/machine/machinetest"
 	"github.com/seed64aab995/rescuekernel/machine/qemu"
@@ -47,6 +48,9 @@ const (
 	flagsAll = 0x47cd7 // AC NT IOPL=3 OF DF SF ZF AF PF CF and the fixed bit; not TF, IF
 	dr7Armed = 0x401   // DR0: a breakpoint on execution
 	dr7GD    = 1 << 13
+
+	cetShadowStack = 1 << 0 // IA32_S_CET (Intel SDM 1 17.3)
+	cetEndbranch   = 1 << 2
 )
 
 // hostContext is what a host has at the freeze point.
@@ -57,6 +61,7 @@ type hostContext struct {
 	cr0         uint64 // more than cr0Entry
 	cr4         uint64 // more than PAE
 	pcid        uint64
+	cet         uint64 // IA32_S_CET
 	efer        uint64 // more than eferHost
 	flags       uint64
 	dr7         uint64
@@ -75,7 +80,7 @@ const (
 )
 
 // contexts is the table. On a machine that does not have a feature a row is
-// skipped; the emulator has them all.
+// skipped; the emulated one has them all.
 var contexts = []hostContext{
 	{name: "plain"},
 	{name: "no execute pages on", efer: eferNXE},
@@ -96,7 +101,12 @@ var contexts = []hostContext{
 	{name: "5 levels", needs: []feature{featureLA57}, fiveLevels: true},
 	{name: "5 levels, all that goes with it", needs: []feature{featureLA57, featureSMEP, featureSMAP}, fiveLevels: true, cr4: cr4SMEP | cr4SMAP | cr4PGE, efer: eferNXE},
 	{name: "PCID", needs: []feature{featurePCID}, cr4: cr4PCIDE | cr4PGE, pcid: 0xabc},
+	{name: "PCID, no global pages", needs: []feature{featurePCID}, cr4: cr4PCIDE, pcid: 0xabc},
 	{name: "CET", needs: []feature{featureCET}, cr4: cr4CET},
+	{name: "CET, indirect branches tracked", needs: []feature{featureIBT}, cr4: cr4CET, cet: cetEndbranch},
+	{name: "CET, shadow stack", needs: []feature{featureCET}, cr4: cr4CET, cet: cetShadowStack},
+	{name: "all that there is", needs: []feature{featurePCID, featureSMEP, featureSMAP, featurePKU, featureCET, featureIBT},
+		cr4: cr4PCIDE | cr4PGE | cr4SMEP | cr4SMAP | cr4PKE | cr4CET, cet: cetEndbranch | cetShadowStack, pcid: 1, efer: eferNXE},
 	{name: "above 4 GiB", reservation: 5 << 30},
 	{name: "lowest memory", reservation: 0x10000},
 	{name: "NMI handler, another NMI pending", nmi: inHandler},
@@ -110,8 +120,9 @@ const (
 	hostGDT       physmem.Address = 0x340000
 	hostIDT       physmem.Address = 0x341000
 	decoyPage     physmem.Address = 0x342000 // what the entry's address means to the host
+	shadowStack   physmem.Address = 0x343000
 	hostStack                     = 0xdead0000
-	finalJump                     = machinetest.Entry + 0xc2 // the loader's last instruction
+	finalJump                     = machinetest.Entry + 0xf1 // the loader's last instruction
 	memorySize                    = 6 << 30
 	plainPlace    physmem.Address = 16 << 20
 	entryVA                       = 0x500000411000
@@ -135,6 +146,7 @@ var runners = []struct {
 	new  func(machine.Config) (machine.Machine, error)
 	nmis bool // it tells of blocked and pending NMIs
 }{
+	{"emulated", emulated.New, true},
 	{"kvm", kvm.New, true},
 	{"qemu", qemu.New, false},
 }
@@ -262,6 +274,12 @@ func (h *handOff) host() {
 	host.identity(page(h.base+atStack), writable)
 	host.identity(physmem.Range{Start: hostGDT, End: decoyPage}, writable)
 	host.page(entryVA, decoyPage, global)
+	host.identity(page(shadowStack), 0)
+	token := shadowStack + 0xff8
+	h.words(token, uint64(token))
+	if c.cet&cetShadowStack == 0 {
+		token = 0
+	}
 	cs, root := uint64(0x10), host.root4
 	if c.cs != 0 {
 		cs = c.cs
@@ -276,7 +294,7 @@ func (h *handOff) host() {
 	}
 	const late = cr4PCIDE | cr4CET // what needs long mode
 	h.words(contextBlock+0x20, cr0Entry|c.cr0, uint64(root)|c.pcid, (cr4PAE|c.cr4)&^late, cr4PAE|c.cr4, eferHost|c.efer,
-		c.dr7, cs, 8, c.flags|2, hostStack, h.freeze, h.freeze+offsetOf(h.t, "MOV CR0, RBX"), entryVA)
+		c.dr7, cs, 8, c.flags|2, hostStack, h.freeze, h.freeze+offsetOf(h.t, "MOV CR0, RBX"), entryVA, c.cet, uint64(token))
 	limit := uint64(0xff)
 	h.words(contextBlock, limit|uint64(hostGDT)<<16, uint64(hostGDT)>>48, 0xfff|uint64(hostIDT)<<16, uint64(hostIDT)>>48)
 }

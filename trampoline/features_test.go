@@ -25,6 +25,7 @@ var (
 	featureUMIP     = feature{"UMIP", 1, 2, 2}
 	featurePKU      = feature{"protection keys", 1, 2, 3}
 	featureCET      = feature{"CET shadow stacks", 1, 2, 7}
+	featureIBT      = feature{"CET indirect branch tracking", 1, 3, 20}
 	featureLA57     = feature{"5-level paging", 1, 2, 16}
 )
 

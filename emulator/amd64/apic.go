@@ -73,7 +73,7 @@ func (a *apic) setBase(c *CPU, v uint64) bool {
 		return c.general(0)
 	}
 	a.base = v&^apicBSP | a.base&apicBSP
-	c.flushTLB()
+	c.contextSwitched()
 	return true
 }
 

@@ -14,7 +14,7 @@ const (
 	cr4Known = uint64(amd64.CR4TimeStampDisable | amd64.CR4DebugExtensions | amd64.CR4PageSizeExtension | amd64.CR4PhysicalExtension |
 		amd64.CR4MachineCheck | amd64.CR4GlobalPages | amd64.CR4FXSAVE | amd64.CR4SIMDExceptions | amd64.CR4UserInstructions |
 		amd64.CR4FiveLevels | amd64.CR4FSGSBase | amd64.CR4ProcessContexts | amd64.CR4XSAVE | amd64.CR4SupervisorExecution |
-		amd64.CR4SupervisorAccess | amd64.CR4ControlFlow)
+		amd64.CR4SupervisorAccess | amd64.CR4ControlFlow | amd64.CR4ProtectionKeys)
 	eferKnown  = eferSCE | eferLME | eferLMA | eferNXE
 	debugLocal = 1 << 13 // DR7.GD
 )
@@ -62,14 +62,7 @@ func operationWriteControl(c *CPU, in *inst) bool {
 	case 2:
 		c.cr2 = v
 	case 3:
-		if c.cr4&cr4PCIDE != 0 {
-			v &^= 1 << 63
-		}
-		if v>>physicalBits != 0 {
-			return c.general(0)
-		}
-		c.cr3 = v
-		c.flushTLB()
+		ok = c.writeCR3(v)
 	case 4:
 		ok = c.writeCR4(v)
 	case 8:
@@ -82,6 +75,25 @@ func operationWriteControl(c *CPU, in *inst) bool {
 	}
 	c.limit = 0
 	return ok && c.end(in)
+}
+
+// writeCR3 forgets the translations of the new context, but for global ones,
+// unless bit 63 says not to (Intel SDM 3A 4.10.4.1).
+func (c *CPU) writeCR3(v uint64) bool {
+	keep := c.cr4&cr4PCIDE != 0 && v>>63 != 0
+	if c.cr4&cr4PCIDE != 0 {
+		v &^= 1 << 63
+	}
+	if v>>physicalBits != 0 {
+		return c.general(0)
+	}
+	c.cr3 = v
+	if keep {
+		c.contextSwitched()
+	} else {
+		c.flushContext(c.context())
+	}
+	return true
 }
 
 // writeCR0 checks as Intel SDM 2B, MOV to control registers, says.
@@ -103,9 +115,13 @@ func (c *CPU) writeCR0(v uint64) bool {
 	if v&cr0PG == 0 {
 		c.efer &^= eferLMA
 	}
-	entered := on&cr0PE != 0
+	entered, paging := on&cr0PE != 0, (v^c.cr0)&cr0PG != 0
 	c.cr0 = v
-	c.flushTLB()
+	if paging {
+		c.flushTLB()
+	} else {
+		c.contextSwitched() // WP is part of what may be done
+	}
 	if entered { // CS stays as it is until it is loaded: 16-bit
 		c.segments[segCS].Access &^= machine.AccessBig | machine.AccessLong
 		c.segments[segSS].Access &^= ring3
@@ -123,8 +139,19 @@ func (c *CPU) writeCR4(v uint64) bool {
 		v&cr4CET != 0 && c.cr0&cr0WP == 0:
 		return c.general(0)
 	}
+	changed, before := v^c.cr4, c.context()
+	off := c.cr4 &^ v
 	c.cr4 = v
-	c.flushTLB()
+	switch { // Intel SDM 3A 4.10.4.1
+	case changed&(cr4PGE|cr4LA57) != 0, off&cr4PCIDE != 0:
+		c.flushTLB()
+	case changed&cr4PAE != 0, on&cr4SMEP != 0:
+		c.cache.forget(func(e *translation) bool { return e.context == before || e.global })
+		c.cache.forgetTables(before)
+		c.contextSwitched()
+	default:
+		c.contextSwitched()
+	}
 	c.contextChanged()
 	return true
 }
@@ -191,7 +218,9 @@ func operationInvalidatePage(c *CPU, in *inst) bool {
 	if c.cpl != 0 {
 		return c.general(0)
 	}
-	c.flushTLB()
+	if va := c.address(in); c.canonical(va) {
+		c.invalidate(va, c.context(), true)
+	}
 	return c.end(in)
 }
 
@@ -325,5 +354,23 @@ func operationExtendedControl(c *CPU, in *inst) bool {
 		return c.general(0)
 	}
 	c.xcr0 = v
+	return true
+}
+
+// operationProtectionKeys is RDPKRU (op 0) and WRPKRU (op 1).
+func operationProtectionKeys(c *CPU, in *inst) bool {
+	if c.cr4&cr4PKE == 0 {
+		return c.raise(amd64.VectorInvalidOpcode)
+	}
+	if uint32(c.r[machine.RCX]) != 0 || in.op == 1 && uint32(c.r[machine.RDX]) != 0 {
+		return c.general(0)
+	}
+	if in.op == 0 {
+		c.set(machine.RAX, 4, uint64(c.pkru))
+		c.set(machine.RDX, 4, 0)
+		return true
+	}
+	c.pkru = uint32(c.r[machine.RAX])
+	c.contextSwitched()
 	return true
 }

@@ -61,7 +61,7 @@ type CPU struct {
 	faux uint64
 
 	rflags uint64 // all but the status flags
-	tlb    *translations
+	tlb    *fastTranslations
 
 	count   uint64 // instructions executed
 	limit   uint64 // count at which the block loop stops to look around
@@ -105,7 +105,10 @@ type CPU struct {
 	nmiPending bool
 	apic       apic
 
-	sets   [3]translations // supervisor, user, supervisor with RFLAGS.AC
+	sets   [3]fastTranslations // supervisor, user, supervisor with RFLAGS.AC
+	cache  tlb
+	pkru   uint32
+	cet    cet
 	blocks blockCache
 	breaks map[uint64]bool // breakpoints; nil for none
 	passed bool            // the breakpoint at rip was reported
@@ -172,6 +175,7 @@ func (c *CPU) Reset() {
 	c.rip, c.rflags, c.fres, c.faux = 0xfff0, 0, 1<<8, 1<<8
 	c.setFlags(0)
 	c.cr0, c.cr2, c.cr3, c.cr4, c.cr8, c.efer, c.xcr0 = 0x60000010, 0, 0, 0, 0, 0, 1
+	c.pkru, c.cet = 0, cet{}
 	c.dr, c.dr6, c.dr7 = [4]uint64{}, 0xffff0ff0, 0x400
 	c.msr = msrs{pat: 0x0007040600070406}
 	real := machine.Segment{Limit: 0xffff, Access: 3 | machine.AccessCodeData | machine.AccessPresent}

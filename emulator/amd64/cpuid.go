@@ -28,8 +28,9 @@ const (
 		1<<23 | 1<<24 | 1<<25 | 1<<26 // MMX FXSR SSE SSE2
 	leaf1EDXAPIC = 1 << 9
 	leaf1ECX     = 1<<0 | 1<<9 | 1<<13 | 1<<17 | 1<<19 | 1<<20 | 1<<23 | 1<<31 // SSE3 SSSE3 CX16 PCID SSE4.1 SSE4.2 POPCNT hypervisor
-	leaf7EBX     = 1<<0 | 1<<7 | 1<<9 | 1<<20 | 1<<29                          // FSGSBASE SMEP ERMS SMAP SHA
-	leaf7ECX     = 1<<2 | 1<<16                                                // UMIP LA57
+	leaf7EBX     = 1<<0 | 1<<7 | 1<<9 | 1<<10 | 1<<20 | 1<<29                  // FSGSBASE SMEP ERMS INVPCID SMAP SHA
+	leaf7ECX     = 1<<2 | 1<<3 | 1<<7 | 1<<16                                  // UMIP PKU SHSTK LA57
+	leaf7EDX     = 1 << 20                                                     // IBT
 	extendedEDX  = 1<<11 | 1<<20 | 1<<26 | 1<<27 | 1<<29                       // SYSCALL NX 1-GiB pages RDTSCP LM
 	extendedECX  = 1 << 0                                                      // LAHF
 )
@@ -49,7 +50,11 @@ func (c *CPU) cpuid(leaf, sub uint32) (a, b, cx, d uint32) {
 		return cpuSignature, uint32(c.index)<<24 | 8<<8, cx, d
 	case 7:
 		if sub == 0 {
-			return 0, leaf7EBX, leaf7ECX, 0
+			cx = leaf7ECX
+			if c.cr4&cr4PKE != 0 {
+				cx |= 1 << 4 // OSPKE
+			}
+			return 0, leaf7EBX, cx, leaf7EDX
 		}
 	case 0x15: // TSC = crystal * b / a
 		return 1, 40, Kilohertz / 40 * 1000, 0

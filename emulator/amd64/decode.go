@@ -54,16 +54,17 @@ func (o *opcode) ends() bool { return o.form&last != 0 }
 
 // decoder holds the prefixes of an instruction.
 type decoder struct {
-	b      []byte
-	at     int
-	mode   mode
-	rex    uint8
-	osize  bool // 66
-	asize  bool // 67
-	repeat uint8
-	lock   bool
-	seg    uint8 // place in the register file; 0: none
-	short  bool  // the bytes ended
+	b       []byte
+	at      int
+	mode    mode
+	rex     uint8
+	osize   bool // 66
+	asize   bool // 67
+	repeat  uint8
+	lock    bool
+	noTrack bool
+	seg     uint8 // place in the register file; 0: none
+	short   bool  // the bytes ended
 }
 
 func (d *decoder) byte() uint8 {
@@ -94,7 +95,7 @@ func decode(b []byte, rip uint64, m mode) (inst, int) {
 	d := decoder{b: b, mode: m}
 	op := d.prefixes()
 	e, code := d.lookup(op)
-	in := inst{ip: rip, entry: e, repeat: d.repeat, lock: d.lock, base: regZero, index: regZero, seg: regZero}
+	in := inst{ip: rip, entry: e, repeat: d.repeat, lock: d.lock, noTrack: d.noTrack, base: regZero, index: regZero, seg: regZero}
 	in.op = e.op
 	in.size = d.operandSize(e.form)
 	in.asize = d.addressSize()
@@ -158,6 +159,9 @@ func (d *decoder) finish(in *inst, rip uint64) {
 			in.imm &= 0xffff
 		}
 	}
+	if e == &twoByte[prefixF3][0x1e].group[7] && !in.mem && in.rm&7 == 2 && d.mode == mode64 {
+		in.entry = &entryEndbranch
+	}
 	if e.run == nil {
 		in.entry, in.run = &missing, operationMissing
 		return
@@ -169,6 +173,9 @@ func (d *decoder) finish(in *inst, rip uint64) {
 	}
 }
 
+// entryEndbranch is ENDBR64, which does nothing but be there.
+var entryEndbranch = opcode{name: "ENDBR64", run: operationNop}
+
 // undefined is an instruction that the architecture refuses.
 var undefined = opcode{name: "undefined", run: operationUndefined, form: last}
 
@@ -178,6 +185,7 @@ func (d *decoder) prefixes() uint8 {
 		v := d.byte()
 		switch v {
 		case 0x26, 0x2e, 0x36, 0x3e:
+			d.noTrack = v == 0x3e
 			if d.mode != mode64 {
 				d.seg = regSegment + v>>3&3
 			}

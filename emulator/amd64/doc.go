@@ -25,10 +25,17 @@
 // in DR0 to DR3 never hit; DR7.GD does. There is no x2APIC, and MOV to CR8 is the
 // local APIC's task priority only in what it holds back.
 //
+// Control-flow enforcement is there as far as a kernel that leaves it needs:
+// ENDBR64 is waited for, near calls and returns use the shadow stack, and what
+// else would have to change one (interrupts, far branches, SYSCALL) stops the
+// machine.
+//
 // # Caches
 //
-// Translations are kept no longer than the architecture allows: MOV to CR3
-// and CR4, INVLPG and the rest drop them all, global ones too, so a guest that
-// forgets to invalidate one may be found out later than on another CPU. Code
-// that is changed is seen at the next instruction.
+// Translations stay in the TLB, and tables in the paging-structure caches, until
+// the architecture makes the CPU forget them (Intel SDM 3A 4.10.4.1): with PCIDs,
+// global pages, INVLPG, INVPCID, and CR3's bit 63. It keeps more, and longer, than
+// most CPUs do. So a guest that changes tables and forgets to invalidate is found
+// out: it goes on with what the tables said before, and where rights were added
+// it gets a fault. Code that is changed is seen at the next instruction.
 package amd64

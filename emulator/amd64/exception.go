@@ -81,6 +81,9 @@ func (c *CPU) interrupt(f fault) bool {
 		}
 		return c.stop(machine.Exit{Reason: machine.Failed, Detail: fmt.Sprintf("%v outside of long mode, at %#x; %s", f.vector, c.rip, c.registers())})
 	}
+	if !c.shadowStops(fmt.Sprintf("delivery of %v", f.vector)) {
+		return false
+	}
 	external := uint64(1)
 	if f.soft {
 		external = 0
@@ -117,8 +120,13 @@ func (c *CPU) interrupt(f fault) bool {
 		c.rflags &^= flagIF
 	}
 	c.rflags &^= flagTF | flagNT | flagRF | flagVM
+	c.waitForEndbranch()
 	return true
 }
+
+// waitForEndbranch is what comes of a change to code that must begin with
+// ENDBR64: an interrupt's or SYSCALL's.
+func (c *CPU) waitForEndbranch() { c.cet.waiting[c.user()] = c.enforced()&cetEndbranch != 0 }
 
 // gateCode checks the code segment that a gate names.
 func (c *CPU) gateCode(selector uint16, external uint64) (cs machine.Segment, ring uint8, ok bool) {
@@ -208,6 +216,9 @@ func operationInterruptReturn(c *CPU, in *inst) bool {
 	if c.rflags&flagNT != 0 {
 		return c.general(0)
 	}
+	if !c.shadowStops("IRET") {
+		return false
+	}
 	var frame [5]uint64
 	size := in.size
 	for i := range frame {
@@ -246,12 +257,16 @@ func operationSystemCall(c *CPU, in *inst) bool {
 	if c.mode != mode64 || c.efer&eferSCE == 0 {
 		return c.raise(amd64.VectorInvalidOpcode)
 	}
+	if !c.shadowStops("SYSCALL") {
+		return false
+	}
 	c.r[machine.RCX], c.r[machine.R11] = in.next, c.getFlags()&^flagRF
 	c.setFlags(c.getFlags() &^ (c.msr.fmask | flagRF))
 	selector := uint16(c.msr.star>>32) &^ 3
 	c.segments[segCS] = machine.Segment{Selector: selector, Limit: 0xffffffff, Access: flatCode64}
 	c.segments[segSS] = machine.Segment{Selector: selector + 8, Limit: 0xffffffff, Access: flatData}
 	c.contextChanged()
+	c.waitForEndbranch()
 	return c.branch(c.msr.lstar)
 }
 
@@ -269,6 +284,9 @@ func operationSystemReturn(c *CPU, in *inst) bool {
 	}
 	if c.cpl != 0 {
 		return c.general(0)
+	}
+	if !c.shadowStops("SYSRET") {
+		return false
 	}
 	to, selector := c.r[machine.RCX], uint16(c.msr.star>>48)
 	code := machine.Segment{Selector: selector | 3, Limit: 0xffffffff, Access: flatCode32 | ring3}

@@ -29,8 +29,8 @@ func fastMoveImmediate(c *CPU, in *inst) bool { // of 64 bits, or 32 cut when de
 
 func fastLoad64(c *CPU, in *inst) bool {
 	va := c.address(in)
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-7 {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-7 {
 		c.r[in.reg&regMask] = page64(e.page, va&pageMask)
 		return true
 	}
@@ -43,8 +43,8 @@ func fastLoad64(c *CPU, in *inst) bool {
 
 func fastLoad32(c *CPU, in *inst) bool { // also MOV r32, m32 and MOVSXD's zero-extending kin
 	va := c.address(in)
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-3 {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-3 {
 		c.r[in.reg&regMask] = uint64(page32(e.page, va&pageMask))
 		return true
 	}
@@ -73,8 +73,8 @@ func fastLoadZero16(c *CPU, in *inst) bool {
 
 func fastStore64(c *CPU, in *inst) bool {
 	va := c.address(in)
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-7 {
+	e := &c.tlb.write[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-7 {
 		putPage64(e.page, va&pageMask, c.r[in.reg&regMask])
 		return true
 	}
@@ -83,8 +83,8 @@ func fastStore64(c *CPU, in *inst) bool {
 
 func fastStore32(c *CPU, in *inst) bool {
 	va := c.address(in)
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-3 {
+	e := &c.tlb.write[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-3 {
 		putPage32(e.page, va&pageMask, uint32(c.r[in.reg&regMask]))
 		return true
 	}

@@ -59,6 +59,7 @@ var exemptions = map[string]string{
 	"CLTS": privileged, "INVD": privileged, "WBINVD": privileged, "MOV from CR": privileged, "MOV to CR": privileged,
 	"MOV from DR": privileged, "MOV to DR": privileged, "RDMSR": privileged, "WRMSR": privileged, "SYSRET": privileged,
 	"LGDT": privileged, "LIDT": privileged, "LLDT": privileged, "LTR": privileged, "INVLPG": privileged, "CLAC, STAC": privileged,
+	"INVPCID": privileged, "SETSSBSY, RDPKRU, WRPKRU": own, "INCSSP": own, "WRSS": own, "RDSSP": own,
 	"SWAPGS, RDTSCP": privileged, "XGETBV, XSETBV": privileged, "SGDT": identity, "SIDT": identity, "SLDT": identity, "STR": identity,
 	"SYSCALL": leaves, "INT": leaves, "INT3": leaves, "INT1": leaves, "IRET": leaves, "UD0": leaves, "UD1": leaves, "UD2": leaves,
 	"RET": leaves, "RETF": leaves, "CALL": leaves, "JMP": leaves, "JMP far": leaves, "Jcc": branches,
@@ -76,6 +77,7 @@ const (
 	identity   = "tells what differs between the two CPUs"
 	leaves     = "leaves the code under test: guests run it"
 	branches   = "TestBranches"
+	own        = "the real CPU may not have it, or have it off: a test of its own"
 	stack      = "RSP is not the test's: guests run it"
 )
 

@@ -24,6 +24,7 @@ type inst struct {
 	seg     uint8
 	repeat  uint8 // 0xf3, 0xf2 or none
 	lock    bool
+	noTrack bool  // the prefix 3E: an indirect branch that need not lead to ENDBR64
 	asize   uint8 // address size in bytes
 }
 

@@ -17,32 +17,32 @@ func (c *CPU) load(va uint64, size uint8) (uint64, bool) {
 }
 
 func (c *CPU) load64(va uint64) (uint64, bool) {
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-7 {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-7 {
 		return page64(e.page, va&pageMask), true
 	}
 	return c.loadSlow(va, 8, accessRead)
 }
 
 func (c *CPU) load32(va uint64) (uint64, bool) {
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-3 {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-3 {
 		return uint64(page32(e.page, va&pageMask)), true
 	}
 	return c.loadSlow(va, 4, accessRead)
 }
 
 func (c *CPU) load16(va uint64) (uint64, bool) {
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-1 {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-1 {
 		return uint64(page16(e.page, va&pageMask)), true
 	}
 	return c.loadSlow(va, 2, accessRead)
 }
 
 func (c *CPU) load8(va uint64) (uint64, bool) {
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid {
 		return uint64(e.page[va&pageMask]), true
 	}
 	return c.loadSlow(va, 1, accessRead)
@@ -50,8 +50,8 @@ func (c *CPU) load8(va uint64) (uint64, bool) {
 
 // loadToStore reads what will be written next: a fault is that of a write.
 func (c *CPU) loadToStore(va uint64, size uint8) (uint64, bool) {
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask+uint64(size) <= pageMask+1 {
+	e := &c.tlb.write[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask+uint64(size) <= pageMask+1 {
 		switch o := va & pageMask; size {
 		case 8:
 			return page64(e.page, o), true
@@ -68,8 +68,8 @@ func (c *CPU) loadToStore(va uint64, size uint8) (uint64, bool) {
 
 // store writes the low size bytes of v.
 func (c *CPU) store(va uint64, size uint8, v uint64) bool {
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask+uint64(size) <= pageMask+1 {
+	e := &c.tlb.write[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask+uint64(size) <= pageMask+1 {
 		switch o := va & pageMask; size {
 		case 8:
 			putPage64(e.page, o, v)
@@ -87,8 +87,8 @@ func (c *CPU) store(va uint64, size uint8, v uint64) bool {
 
 // store64 is store of 8 bytes.
 func (c *CPU) store64(va, v uint64) bool {
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-7 {
+	e := &c.tlb.write[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-7 {
 		putPage64(e.page, va&pageMask, v)
 		return true
 	}
@@ -97,8 +97,8 @@ func (c *CPU) store64(va, v uint64) bool {
 
 // loadVector reads 16 bytes.
 func (c *CPU) loadVector(va uint64) (vector, bool) {
-	e := &c.tlb.read[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-15 {
+	e := &c.tlb.read[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-15 {
 		return vector{page64(e.page, va&pageMask), page64(e.page, va&pageMask+8)}, true
 	}
 	low, ok := c.load64(va)
@@ -111,8 +111,8 @@ func (c *CPU) loadVector(va uint64) (vector, bool) {
 
 // storeVector writes 16 bytes, or faults before any is written.
 func (c *CPU) storeVector(va uint64, v vector) bool {
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-15 {
+	e := &c.tlb.write[va>>pageShift%fastEntries]
+	if e.tag == va>>pageShift|fastValid && va&pageMask <= pageMask-15 {
 		putPage64(e.page, va&pageMask, v[0])
 		putPage64(e.page, va&pageMask+8, v[1])
 		return true

@@ -28,7 +28,7 @@ func (c *CPU) loadSlow(va uint64, size uint8, kind accessKind) (uint64, bool) {
 		}
 		c.memory.Report(c.access(emulator.Read, va, pa, size, 0))
 	} else if kind == accessRead {
-		c.tlb.read[va>>pageShift%tlbEntries] = translation{va>>pageShift | tlbValid, page}
+		c.tlb.read[va>>pageShift%fastEntries] = fastTranslation{va>>pageShift | fastValid, page}
 	}
 	var b [8]byte
 	copy(b[:size], page[pa&pageMask:])
@@ -84,7 +84,7 @@ func (c *CPU) storeSlow(va uint64, size uint8, v uint64) bool {
 	}
 	page := c.memory.PageForWrite(physmem.Address(pa))
 	if !watched {
-		c.tlb.write[va>>pageShift%tlbEntries] = translation{va>>pageShift | tlbValid, page}
+		c.tlb.write[va>>pageShift%fastEntries] = fastTranslation{va>>pageShift | fastValid, page}
 	}
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], v)

@@ -1,8 +1,6 @@
 package amd64
 
 import (
-	"fmt"
-
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
@@ -29,8 +27,6 @@ const (
 	msrGSBase       = 0xc0000101
 	msrKernelGSBase = 0xc0000102
 	msrTSCAux       = 0xc0000103
-	msrUserCET      = 0x6a0
-	msrKernelCET    = 0x6a2
 )
 
 // msrs are the registers that are no more than storage here, or whose value is
@@ -42,7 +38,6 @@ type msrs struct {
 	tscAux                    uint64
 	sysenter                  [3]uint64
 	misc, mtrrDefault         uint64
-	cet                       [2]uint64
 }
 
 // plain is the storage of an MSR that has nothing else to it.
@@ -68,12 +63,9 @@ func (c *CPU) plain(n uint32) *uint64 {
 		return &c.msr.misc
 	case msrMTRRDefault:
 		return &c.msr.mtrrDefault
-	case msrUserCET:
-		return &c.msr.cet[0]
-	case msrKernelCET:
-		return &c.msr.cet[1]
 	}
-	return nil
+	p, _ := c.cetMSR(n)
+	return p
 }
 
 func operationReadMSR(c *CPU, in *inst) bool {
@@ -131,7 +123,7 @@ func operationWriteMSR(c *CPU, in *inst) bool {
 			return c.general(0)
 		}
 		c.efer = v&^eferLMA | c.efer&eferLMA
-		c.flushTLB()
+		c.contextSwitched()
 		return c.end(in)
 	case msrFSBase:
 		c.segments[segFS].Base, c.r[regFS] = v, v
@@ -149,10 +141,13 @@ func operationWriteMSR(c *CPU, in *inst) bool {
 		if p == nil {
 			return c.general(0)
 		}
-		if n == msrKernelCET && v != 0 || n == msrUserCET && v != 0 {
-			return c.stop(machine.Exit{Reason: machine.Failed, Detail: fmt.Sprintf("CET is turned on (MSR %#x = %#x)", n, v)})
+		if q, known := c.cetMSR(n); q != nil && (v&^known != 0 || !c.canonical(v)) {
+			return c.general(0)
 		}
 		*p = v
+		if n == msrKernelCET || n == msrUserCET {
+			return c.end(in)
+		}
 	}
 	return true
 }

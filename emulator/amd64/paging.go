@@ -23,6 +23,8 @@ const (
 	cr4OSXSAVE  = uint64(amd64.CR4XSAVE)
 	cr4SMEP     = uint64(amd64.CR4SupervisorExecution)
 	cr4SMAP     = uint64(amd64.CR4SupervisorAccess)
+	cr4PGE      = uint64(amd64.CR4GlobalPages)
+	cr4PKE      = uint64(amd64.CR4ProtectionKeys)
 	cr4CET      = uint64(amd64.CR4ControlFlow)
 
 	eferSCE = uint64(amd64.EFERSystemCall)
@@ -39,6 +41,7 @@ const (
 	entryAccessed = 1 << 5
 	entryDirty    = 1 << 6
 	entryLarge    = 1 << 7
+	entryGlobal   = 1 << 8
 	entryNX       = 1 << 63
 	entryAddress  = (1<<physicalBits - 1) &^ pageMask
 	entryReserved = 1<<52 - 1<<physicalBits
@@ -55,7 +58,11 @@ const (
 
 // system marks accesses that the CPU makes by itself to descriptor tables and
 // stacks of inner rings: they are the supervisor's whatever the privilege.
-const system accessKind = 1 << 7
+// shadow marks those to a shadow stack (Intel SDM 3A 4.6.1).
+const (
+	system accessKind = 1 << 7
+	shadow accessKind = 1 << 6
+)
 
 // canonical reports whether va is sign-extended from the linear width.
 func (c *CPU) canonical(va uint64) bool {
@@ -81,15 +88,36 @@ func (c *CPU) translate(va uint64, kind accessKind) (uint64, bool) {
 	if !c.canonical(va) {
 		return 0, c.general(0)
 	}
-	w := walk{cpu: c, va: va, kind: kind &^ system, user: c.cpl == 3 && kind&system == 0}
-	pa, code := w.run()
+	user := c.cpl == 3 && kind&system == 0
+	kind &^= system
+	if e := c.cache.find(va, c.context()); e != nil && (kind&^shadow != accessWrite || e.dirty) {
+		if code := c.denied(e, kind, user); code != 0 {
+			return 0, c.pageFault(va, code)
+		}
+		return e.at(va), true
+	}
+	w := walk{cpu: c, va: va, kind: kind, user: user}
+	w.reached = w.found[:0]
+	e, code := w.run()
 	if code != 0 {
 		return 0, c.pageFault(va, code&^walkFailed)
 	}
-	return pa, true
+	return e.at(va), true
 }
 
+// at is the physical address of va, which the entry is for.
+func (e *translation) at(va uint64) uint64 {
+	mask := uint64(pageMask)
+	if e.shift > pageShift {
+		mask = 1<<largeShift - 1
+	}
+	return e.physical | va&mask
+}
+
+// pageFault raises #PF. It makes the CPU forget what it knows of the address
+// (Intel SDM 3A 4.10.4.1), so that a fault that came of that comes once.
 func (c *CPU) pageFault(va, code uint64) bool {
+	c.forgetFaulted(va)
 	c.fault = fault{vector: amd64.VectorPageFault, code: code, hasCode: true, address: va}
 	c.event = eventFault
 	return false
@@ -104,87 +132,158 @@ type walk struct {
 	slots [5]uint64 // addresses of the entries on the way
 	old   [5]uint64 // what they hold
 	n     int
+
+	found   [4]tableEntry // for the paging-structure caches
+	reached []tableEntry
 }
 
 // walkFailed is set in every failure's code, that of an absent page being 0.
 const walkFailed = 1 << 32
 
-// run gives the physical address, or an error code with walkFailed.
-func (w *walk) run() (pa, code uint64) {
+// run gives a translation, which it keeps, or an error code with walkFailed.
+func (w *walk) run() (e translation, code uint64) {
 	c := w.cpu
-	level := 4
-	if c.cr4&cr4LA57 != 0 {
-		level = 5
-	}
+	context := c.context()
 	reserved := uint64(entryReserved)
 	if c.efer&eferNXE == 0 {
 		reserved |= entryNX
 	}
-	table := c.cr3 & entryAddress
-	rights := uint64(entryWrite | entryUser)
-	nx := uint64(0)
+	level, table, rights, nx := w.start(context)
 	for ; ; level-- {
 		shift := 3 + 9*level
 		slot := table + w.va>>shift&511*8
 		entry, ok := c.physical64(slot)
-		if !ok || entry&entryPresent == 0 { // the bus answers with ones, which have reserved bits
-			if !ok {
-				return 0, w.code(uint64(amd64.PageFaultPresent | amd64.PageFaultReserved))
-			}
-			return 0, w.code(0)
+		if !ok { // the bus answers with ones, which have reserved bits
+			return e, w.code(uint64(amd64.PageFaultPresent | amd64.PageFaultReserved))
+		}
+		if entry&entryPresent == 0 {
+			return e, w.code(0)
 		}
 		large := entry&entryLarge != 0 && level > 1
 		if entry&reserved != 0 || large && (level > 3 || entry&(1<<shift-1<<13) != 0) {
-			return 0, w.code(uint64(amd64.PageFaultPresent | amd64.PageFaultReserved))
+			return e, w.code(uint64(amd64.PageFaultPresent | amd64.PageFaultReserved))
 		}
 		w.slots[w.n], w.old[w.n] = slot, entry
 		w.n++
-		rights &= entry
-		nx |= entry & entryNX
+		upper := rights
+		rights &= uint8(entry)
+		nx = nx || entry&entryNX != 0
 		if level > 1 && !large {
 			table = entry & entryAddress
+			w.reached = append(w.reached, tableEntry{table: table, rights: rights, noExec: nx, context: context})
 			continue
 		}
-		if !w.allowed(rights, nx) {
-			return 0, w.code(uint64(amd64.PageFaultPresent))
+		offset := uint64(1)<<shift - 1
+		e = translation{
+			physical: entry&entryAddress&^offset | w.va&offset&^pageMask, context: context, rights: rights, key: uint8(entry >> 59 & 15),
+			shift: uint8(shift), noExec: nx, global: entry&entryGlobal != 0 && c.cr4&cr4PGE != 0,
+			dirty:  entry&entryDirty != 0 || w.kind&^shadow == accessWrite,
+			shadow: c.cr4&cr4CET != 0 && upper&entryWrite != 0 && entry&(entryWrite|entryDirty) == entryDirty,
+		}
+		if code := c.denied(&e, w.kind, w.user); code != 0 {
+			return e, code | walkFailed
 		}
 		w.mark()
-		offset := uint64(1)<<shift - 1
-		return entry&entryAddress&^offset | w.va&offset, 0
+		w.keep(e, level)
+		return e, 0
 	}
 }
 
-// code completes the error code of a failed walk (Intel SDM 3A 4.7).
+// start is where the walk begins: at the table that the paging-structure caches
+// have for the address, or at the root.
+func (w *walk) start(context uint16) (level int, table uint64, rights uint8, noExec bool) {
+	c := w.cpu
+	level = 4
+	if c.cr4&cr4LA57 != 0 {
+		level = 5
+	}
+	for l := 2; l <= level; l++ {
+		if e, tag := c.cache.tableAt(l, w.va, context); e.tag == tag && e.context == context {
+			return l - 1, e.table, e.rights, e.noExec
+		}
+	}
+	return level, c.cr3 & entryAddress, entryWrite | entryUser, false
+}
+
+// keep enters what the walk found into TLB and paging-structure caches. The
+// walk ended at a level.
+func (w *walk) keep(e translation, level int) {
+	for i := range w.reached { // the last one leads to this level's table
+		l := level + len(w.reached) - i
+		at, tag := w.cpu.cache.tableAt(l, w.va, e.context)
+		*at = w.reached[i]
+		at.tag = tag
+	}
+	w.cpu.cache.enter(w.va, e)
+}
+
+// code completes the error code of a failed walk.
 func (w *walk) code(code uint64) uint64 {
-	if w.kind == accessWrite {
+	return w.cpu.faultCode(code, w.kind, w.user) | walkFailed
+}
+
+// faultCode completes an error code (Intel SDM 3A 4.7).
+func (c *CPU) faultCode(code uint64, kind accessKind, user bool) uint64 {
+	if kind&^shadow == accessWrite {
 		code |= uint64(amd64.PageFaultWrite)
 	}
-	if w.user {
+	if user {
 		code |= uint64(amd64.PageFaultUser)
 	}
-	if w.kind == accessExecute && (w.cpu.efer&eferNXE != 0 || w.cpu.cr4&cr4SMEP != 0) {
+	if kind == accessExecute && (c.efer&eferNXE != 0 || c.cr4&cr4SMEP != 0) {
 		code |= uint64(amd64.PageFaultInstruction)
 	}
-	return code | walkFailed
+	if kind&shadow != 0 {
+		code |= faultShadow
+	}
+	return code
 }
 
-// allowed checks the rights that the tables give (Intel SDM 3A 4.6).
-func (w *walk) allowed(rights, nx uint64) bool {
-	c := w.cpu
-	userPage := rights&entryUser != 0
-	if w.kind == accessExecute && nx != 0 {
+// Bits of a page fault's error code that package machdep/amd64 has no use for.
+const (
+	faultKey    = 1 << 5
+	faultShadow = 1 << 6
+)
+
+// denied checks the rights of an access, and gives the error code of a page
+// fault where there are none (Intel SDM 3A 4.6).
+func (c *CPU) denied(e *translation, kind accessKind, user bool) uint64 {
+	if c.allowed(e, kind, user) {
+		if kind == accessExecute || e.rights&entryUser == 0 || c.cr4&cr4PKE == 0 || c.keyAllows(e.key, kind, user) {
+			return 0
+		}
+		return c.faultCode(uint64(amd64.PageFaultPresent)|faultKey, kind, user)
+	}
+	return c.faultCode(uint64(amd64.PageFaultPresent), kind, user)
+}
+
+// keyAllows checks the protection key of a user page (Intel SDM 3A 4.6.2).
+func (c *CPU) keyAllows(key uint8, kind accessKind, user bool) bool {
+	bits := c.pkru >> (2 * key)
+	if bits&1 != 0 {
 		return false
 	}
-	if w.user {
-		return userPage && (w.kind != accessWrite || rights&entryWrite != 0)
+	return kind&^shadow != accessWrite || bits&2 == 0 || !user && c.cr0&cr0WP == 0
+}
+
+func (c *CPU) allowed(e *translation, kind accessKind, user bool) bool {
+	userPage := e.rights&entryUser != 0
+	if kind&shadow != 0 {
+		return e.shadow && userPage == user
 	}
-	if w.kind == accessExecute {
+	if kind == accessExecute && e.noExec {
+		return false
+	}
+	if user {
+		return userPage && (kind != accessWrite || e.rights&entryWrite != 0)
+	}
+	if kind == accessExecute {
 		return !userPage || c.cr4&cr4SMEP == 0
 	}
 	if userPage && c.cr4&cr4SMAP != 0 && (c.rflags&flagAC == 0 || c.cpl == 3) {
 		return false
 	}
-	return w.kind != accessWrite || rights&entryWrite != 0 || c.cr0&cr0WP == 0
+	return kind != accessWrite || e.rights&entryWrite != 0 || c.cr0&cr0WP == 0
 }
 
 // mark sets accessed flags on the way and the dirty flag at its end (Intel SDM
@@ -192,7 +291,7 @@ func (w *walk) allowed(rights, nx uint64) bool {
 func (w *walk) mark() {
 	for i := range w.n {
 		set := uint64(entryAccessed)
-		if i == w.n-1 && w.kind == accessWrite {
+		if i == w.n-1 && w.kind&^shadow == accessWrite {
 			set |= entryDirty
 		}
 		if w.old[i]&set != set {

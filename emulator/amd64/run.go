@@ -44,7 +44,7 @@ const pauseTicks = 200
 
 // slow reports whether instructions must be executed one by one.
 func (c *CPU) slow() bool {
-	return c.shadow || c.trace != nil || c.rflags&flagTF != 0 || c.precise
+	return c.shadow || c.trace != nil || c.rflags&flagTF != 0 || c.precise || c.cr4&cr4CET != 0
 }
 
 // Step executes one instruction, or delivers one interrupt or exception.
@@ -116,12 +116,21 @@ func (c *CPU) one() *machine.Exit {
 		defer c.traced()()
 	}
 	i := 0
+	if c.cr4&cr4CET != 0 {
+		if !c.endbranch(&b.code[i]) {
+			return c.leave(&b.code[i])
+		}
+	}
+	sp := c.r[machine.RSP]
 	c.precise = true
 	for b.code[i].run(c, &b.code[i]) {
 		i++
 	}
 	c.precise = false
 	in := &b.code[i]
+	if c.event == eventNone && c.cr4&cr4CET != 0 {
+		c.checkFlow(in, sp)
+	}
 	if c.event != eventNone {
 		return c.leave(in)
 	}

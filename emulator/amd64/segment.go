@@ -193,6 +193,9 @@ func (c *CPU) farCode(selector uint16, toOuter bool) (machine.Segment, bool) {
 
 // farTo goes to another code segment of the same ring.
 func (c *CPU) farTo(selector uint16, to uint64) bool {
+	if !c.shadowStops("a far jump") {
+		return false
+	}
 	if c.mode == modeReal {
 		if c.cr0&cr0PE == 0 {
 			c.segments[segCS].Selector, c.segments[segCS].Base = selector, uint64(selector)<<4
@@ -225,6 +228,9 @@ func operationFarIndirect(c *CPU, in *inst) bool {
 
 // operationFarReturn is RETF, to the same ring or an outer one.
 func operationFarReturn(c *CPU, in *inst) bool {
+	if !c.shadowStops("a far return") {
+		return false
+	}
 	size := uint64(in.size)
 	sp := c.r[machine.RSP]
 	to, ok := c.load(c.stackAddress(sp), in.size)

@@ -106,11 +106,14 @@ func (c *CPU) Peek(va uint64) (byte, bool) {
 	return page[pa&(emulator.PageSize-1)], true
 }
 
-// look translates without setting flags in the tables, and without regard to
-// rights.
+// look translates as the CPU would, TLB first, without setting flags in the
+// tables, and without regard to rights.
 func (c *CPU) look(va uint64) (uint64, bool) {
 	if c.cr0&cr0PG == 0 {
 		return va & 0xffffffff, true
+	}
+	if e := c.cache.find(va, c.context()); e != nil {
+		return e.at(va), true
 	}
 	level := 4
 	if c.cr4&cr4LA57 != 0 {

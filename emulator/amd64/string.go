@@ -74,10 +74,10 @@ func operationMoveString(c *CPU, in *inst) bool {
 	return c.repeated(in, false, func(c *CPU, in *inst) bool {
 		from, to := c.sourceAddress(in), c.destinationAddress(in)
 		if n := c.run(in, from, to); n > 1 {
-			r, w := &c.tlb.read[from>>pageShift%tlbEntries], &c.tlb.write[to>>pageShift%tlbEntries]
+			r, w := &c.tlb.read[from>>pageShift%fastEntries], &c.tlb.write[to>>pageShift%fastEntries]
 			bytes := n * uint64(in.size)
 			apart := to-from >= bytes
-			if r.tag == from>>pageShift|tlbValid && w.tag == to>>pageShift|tlbValid && apart {
+			if r.tag == from>>pageShift|fastValid && w.tag == to>>pageShift|fastValid && apart {
 				copy(w.page[to&pageMask:][:bytes], r.page[from&pageMask:])
 				c.r[machine.RSI] += bytes
 				c.r[machine.RDI] += bytes
@@ -99,7 +99,7 @@ func operationStoreString(c *CPU, in *inst) bool {
 	return c.repeated(in, false, func(c *CPU, in *inst) bool {
 		to := c.destinationAddress(in)
 		if n := c.run(in, to, to); n > 1 {
-			if w := &c.tlb.write[to>>pageShift%tlbEntries]; w.tag == to>>pageShift|tlbValid {
+			if w := &c.tlb.write[to>>pageShift%fastEntries]; w.tag == to>>pageShift|fastValid {
 				fill(w.page[to&pageMask:][:n*uint64(in.size)], c.r[machine.RAX], in.size)
 				c.r[machine.RDI] += n * uint64(in.size)
 				c.r[machine.RCX] -= n - 1

@@ -35,6 +35,8 @@ var threeByte38 = func() (t [4][256]opcode) {
 	p[0x14] = opcode{name: "BLENDVPS", run: operationBlendVariable, op: 4, form: sse}
 	p[0x15] = opcode{name: "BLENDVPD", run: operationBlendVariable, op: 8, form: sse}
 	p[0x17] = opcode{name: "PTEST", run: operationVectorTest, form: sse}
+	t[prefixNone][0xf6] = opcode{name: "WRSS", run: operationWriteShadow, form: modrm | memOnly}
+	p[0x82] = opcode{name: "INVPCID", run: operationInvalidateContext, form: modrm | memOnly | last}
 	p[0x2a] = opcode{name: "MOVNTDQA", run: operationVectorLoad, op: 1, form: sse | memOnly}
 	n := &t[prefixNone]
 	packedTable{

@@ -78,6 +78,7 @@ func systemEntries(t *[4][256]opcode) {
 	}, other: &[8]opcode{
 		1: {name: "CLAC, STAC", run: operationGroup7, op: 1, form: last},
 		2: {name: "XGETBV, XSETBV", run: operationGroup7, op: 2, form: last},
+		5: {name: "SETSSBSY, RDPKRU, WRPKRU", run: operationGroup7, op: 5, form: last},
 		7: {name: "SWAPGS, RDTSCP", run: operationGroup7, op: 7, form: last},
 	}}
 	n[0x05] = opcode{name: "SYSCALL", run: operationSystemCall, form: last}
@@ -99,9 +100,15 @@ func systemEntries(t *[4][256]opcode) {
 	}, other: &[8]opcode{
 		5: {name: "LFENCE", run: operationNop}, 6: {name: "MFENCE", run: operationNop}, 7: {name: "SFENCE", run: operationNop},
 	}}
+	t[2][0x1e] = opcode{name: "group 16", form: modrm | xmm, group: &[8]opcode{
+		0: {name: "NOP", run: operationNop}, 1: {name: "RDSSP", run: operationReadShadow}, 2: {name: "NOP", run: operationNop},
+		3: {name: "NOP", run: operationNop}, 4: {name: "NOP", run: operationNop}, 5: {name: "NOP", run: operationNop},
+		6: {name: "NOP", run: operationNop}, 7: {name: "NOP", run: operationNop}, // ENDBR64: see finish
+	}}
 	t[2][0xae] = opcode{name: "group 15", form: modrm | xmm, group: &[8]opcode{}, other: &[8]opcode{
 		{name: "RDFSBASE", run: operationSegmentBase, op: 0}, {name: "RDGSBASE", run: operationSegmentBase, op: 1},
 		{name: "WRFSBASE", run: operationSegmentBase, op: 2}, {name: "WRGSBASE", run: operationSegmentBase, op: 3},
+		5: {name: "INCSSP", run: operationIncrementShadow},
 	}}
 }
 
@@ -118,6 +125,15 @@ func operationGroup7(c *CPU, in *inst) bool {
 		run, sub.op = operationExtendedControl, 0
 	case 0x21:
 		run, sub.op = operationExtendedControl, 1
+	case 0x50:
+		if in.repeat != 0xf3 {
+			return operationMissing(c, in)
+		}
+		run = operationSetShadowBusy
+	case 0x56:
+		run, sub.op = operationProtectionKeys, 0
+	case 0x57:
+		run, sub.op = operationProtectionKeys, 1
 	case 0x70:
 		run = operationSwapGS
 	case 0x71:

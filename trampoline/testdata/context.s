@@ -26,7 +26,8 @@ l32:
   xor edx, edx
   mov eax, ds:[CTX+0x40]        # EFER
   wrmsr
-  mov eax, ds:[CTX+0x28]        # CR3, low half
+  mov eax, ds:[CTX+0x28]        # CR3, low half, without a PCID
+  and eax, 0xfffff000
   mov cr3, eax
   mov eax, ds:[CTX+0x20]        # CR0
   mov cr0, eax
@@ -35,10 +36,10 @@ l32:
   .word 0x10
 .code64
 l64:
+  mov rax, [CTX+0x38]           # CR4: PCIDE while the PCID is 0
+  mov cr4, rax
   mov rax, [CTX+0x28]           # CR3
   mov cr3, rax
-  mov rax, [CTX+0x38]           # CR4
-  mov cr4, rax
   mov rax, [CTX+0x80]           # an address to have in the TLB
   mov al, [rax]
   lidt [CTX+0x10]
@@ -57,6 +58,19 @@ l3:
   mov dr0, rax
   mov rax, [CTX+0x48]
   mov dr7, rax
+  mov eax, [CTX+0x88]           # IA32_S_CET, where it is not 0
+  test eax, eax
+  jz flags
+  xor edx, edx
+  mov ecx, 0x6a2
+  wrmsr
+  mov eax, [CTX+0x90]           # IA32_PL0_SSP
+  mov ecx, 0x6a4
+  wrmsr
+  test eax, eax
+  jz flags
+  setssbsy
+flags:
   push qword ptr [CTX+0x60]
   popfq
   mov rsp, [CTX+0x68]
