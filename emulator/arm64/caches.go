@@ -16,5 +16,8 @@ func (k *cpuCaches) data(pa uint64) *emulator.Page  { return nil }
 
 func (c *CPU) storeCached(pa uint64, size uint8, v uint64) bool { return false }
 
-// synchronise is a context synchronization event.
-func (c *CPU) synchronise() {}
+func (k *cpuCaches) refetch()                           {}
+func (k *cpuCaches) line(pa uint64, what lineOperation) {}
+func (k *cpuCaches) set(v uint64, what lineOperation)   {}
+func (k *cpuCaches) forgetCode(shared bool)             {}
+func (k *cpuCaches) forgetCodeAt(pa uint64)             {}

@@ -47,11 +47,15 @@ type CPU struct {
 	illegal bool // IL
 	stacks  [3]uint64
 
-	sys     registers
-	has     feature
-	context blockContext // what, beside addresses, decides what an instruction does
-	regime  regime
-	strict  bool // alignment is checked on every access
+	sys          registers
+	has          feature
+	context      blockContext // what, beside addresses, decides what an instruction does
+	regime       regime
+	stackMask    uint64   // what the stack pointer must not have, where it is the base of an access
+	stale        bool     // system registers were written and not synchronised
+	underWay     []func() // maintenance that waits for DSB
+	unprivileged bool     // LDTR and STTR: as EL0 would
+	strict       bool     // alignment is checked on every access
 
 	index  int
 	config Config

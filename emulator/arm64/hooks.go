@@ -77,6 +77,11 @@ type Config struct {
 	// TimerOutput is told when a timer's output changes. It may call SetIRQ.
 	TimerOutput func(c *CPU, timer Timer, asserted bool)
 
+	// Delayed has what the architecture lets wait wait: maintenance of caches and
+	// TLBs for the DSB, writes to system registers for the ISB, exception or
+	// return. So one that is missing is found. Otherwise all is done at once.
+	Delayed bool
+
 	// Caches are the machine's caches, shared by its CPUs. Nil is caches that
 	// nobody notices.
 	Caches *Caches

@@ -58,7 +58,7 @@ const (
 const (
 	featuresA57 = featureCRC32 | featureAES | featurePMULL | featureSHA1 | featureSHA256
 	featuresN1  = featuresA57 | featureLSE | featureLRCPC | featurePAN | featureUAO | featureVHE | featureHPDS | feature16K | featureCNP | featureDPB
-	featuresMax = featuresN1 | featureSB | featureLPA | featureFlagM | featureDIT
+	featuresMax = featuresN1 | featureSB | featureLPA | featureFlagM | featureDIT | featureSHA512 | featureSHA3 | featureLRCPC2
 )
 
 // Models are all models that there are.

@@ -75,7 +75,7 @@ func (c *CPU) takes(a *asynchronous) uint8 {
 
 // takeInterrupt takes an interrupt if one is pending and not masked.
 func (c *CPU) takeInterrupt() bool {
-	if c.limit != 0 && !c.irq && !c.fiq && !c.serror && c.sys.hcr&(7<<6) == 0 && c.timers.next > c.now() {
+	if !c.irq && !c.fiq && !c.serror && c.sys.hcr&(7<<6) == 0 && c.timers.next > c.now() {
 		return false
 	}
 	c.updateTimers()

@@ -11,8 +11,8 @@ const (
 	accessRead accessKind = iota
 	accessWrite
 	accessExecute
-	accessMaintain // a cache operation by address: as a read, but for the syndrome
-	accessAs       // bits above say as whom; see accessUser
+	accessMaintain   // a cache operation by address: as a read, but for the syndrome
+	accessInvalidate // one that needs the right to write
 )
 
 // attribute is a kind of memory.
@@ -68,7 +68,7 @@ func (c *CPU) abortStatus(va uint64, kind accessKind, status uint32) bool {
 	switch kind {
 	case accessWrite:
 		status |= syndromeWrite
-	case accessMaintain:
+	case accessMaintain, accessInvalidate:
 		status |= syndromeWrite | syndromeMaintain
 	case accessExecute:
 		class = arm64.ClassInstructionLower
@@ -82,7 +82,7 @@ func (c *CPU) abortStatus(va uint64, kind accessKind, status uint32) bool {
 // for an access of the current instruction. Where there is none, it raises the
 // fault.
 func (c *CPU) translate(va uint64, kind accessKind) (uint64, attribute, bool) {
-	return c.translateAs(va, kind, c.level == 0)
+	return c.translateAs(va, kind, c.level == 0 || c.unprivileged)
 }
 
 // translateAs is translate with the rights of EL0 or not.

@@ -142,5 +142,21 @@ func (c *CPU) levelChanged() {
 		c.context |= contextVectors
 	}
 	c.strict = c.regime.alignment
+	c.stackMask = 0
+	if c.stackChecked() {
+		c.stackMask = 15
+	}
 	c.selectTLB()
+}
+
+// stackChecked reports whether the alignment of the stack pointer is checked
+// (SCTLR.SA and SA0).
+func (c *CPU) stackChecked() bool {
+	switch {
+	case c.level > 0:
+		return arm64.SCTLR(c.sys.sctlr[c.level])&arm64.SCTLRStackCheck != 0
+	case c.hostUser():
+		return arm64.SCTLR(c.sys.sctlr[2])&arm64.SCTLRStackCheckEL0 != 0
+	}
+	return arm64.SCTLR(c.sys.sctlr[1])&arm64.SCTLRStackCheckEL0 != 0
 }

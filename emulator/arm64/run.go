@@ -13,15 +13,19 @@ func (c *CPU) Run(until uint64, exact bool) *machine.Exit {
 	if c.activity == machine.Waiting {
 		c.wake()
 	}
+	c.clearOthers()
 	for c.count < until && c.activity == machine.Running {
 		c.limit = until
+		if at := c.timers.next - c.timeBase; c.timers.next != never && at < until && at > c.count {
+			c.limit = at
+		}
 		c.takeInterrupt()
 		var exit *machine.Exit
 		if c.slow() || exact && c.count+maxBlock >= until {
 			exit = c.one()
 		} else {
 			if exact {
-				c.limit = until - maxBlock
+				c.limit = min(c.limit, until-maxBlock)
 			}
 			exit = c.blocksUntilLimit()
 		}
@@ -49,6 +53,7 @@ func (c *CPU) Step() *machine.Exit {
 	if c.activity == machine.Waiting {
 		c.wake()
 	}
+	c.clearOthers()
 	if c.activity != machine.Running || c.takeInterrupt() {
 		return nil
 	}

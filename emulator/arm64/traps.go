@@ -43,3 +43,22 @@ func operationVectorTrap(c *CPU, in *inst) bool {
 	c.fault.target = c.vectorTrapLevel()
 	return false
 }
+
+// waitTrapped raises the trap of WFI and WFE (SCTLR.nTWI and nTWE, HCR_EL2.TWI
+// and TWE).
+func (c *CPU) waitTrapped(event bool) bool {
+	bit, syndrome := 16, uint32(1<<24|0xe<<20)
+	if event {
+		bit, syndrome = 18, syndrome|1
+	}
+	switch {
+	case c.level == 0 && c.sys.sctlr[c.userLevel()]>>bit&1 == 0:
+		c.raise(arm64.ClassWait, syndrome)
+		return true
+	case c.trapHCR(map[int]int{16: 13, 18: 14}[bit]) != 0:
+		c.raise(arm64.ClassWait, syndrome)
+		c.fault.target = 2
+		return true
+	}
+	return false
+}

@@ -17,6 +17,7 @@ type tlbEntry struct {
 	level      int8
 	rights     rights
 	attributes uint8 // MAIR's byte
+	share      uint8 // SH
 	global     bool
 	asid       uint16
 }
@@ -83,9 +84,11 @@ func (r *regime) allows(e *tlbEntry, kind accessKind, user, pan bool) bool {
 		if kind == accessExecute {
 			return e.rights&rightNoExec == 0 && !(writable && r.writeNoExec)
 		}
-		return kind != accessWrite || writable
+		return kind != accessWrite && kind != accessInvalidate || writable
 	}
 	switch kind {
+	case accessMaintain:
+		return !user || userMay
 	case accessExecute:
 		if r.writeNoExec && writable && (userMay || !user) {
 			return false
@@ -94,7 +97,7 @@ func (r *regime) allows(e *tlbEntry, kind accessKind, user, pan bool) bool {
 			return userMay && e.rights&rightNoExec == 0
 		}
 		return e.rights&rightNoPriv == 0 && !(userMay && writable)
-	case accessWrite:
+	case accessWrite, accessInvalidate:
 		if !writable {
 			return false
 		}
@@ -261,6 +264,7 @@ func (r *regime) leaf(e *tlbEntry, d, address uint64, level int, shift uint, h *
 	}
 	e.global = r.oneLevel || d>>11&1 == 0
 	e.attributes = uint8(r.mair >> (8 * (d >> 2 & 7)))
+	e.share = uint8(d >> 8 & 3)
 	e.level = int8(level)
 	e.size = uint8(shift)
 	if d>>52&1 != 0 {
