@@ -69,6 +69,8 @@ type hostContext struct {
 	cs          uint64
 	reservation physmem.Address
 	nmi         nmiMoment
+	ldt         bool   // there is a local descriptor table; emulated only
+	interrupt   uint64 // an interrupt comes behind so many instructions; emulated only
 }
 
 // nmiMoment is when NMIs come.
@@ -322,7 +324,14 @@ func (h *handOff) toFreezePoint(ctx context.Context) {
 		for i := range s.Registers {
 			s.Registers[i] = 0xdead_0000_0000_0000 + uint64(i)
 		}
+		if h.c.ldt {
+			s.LDTR = machine.Segment{Selector: 0x48, Base: uint64(hostGDT), Limit: 0xff, Access: 0x82}
+		}
 	})
+	if h.c.interrupt != 0 {
+		e := h.m.(*emulated.Machine)
+		require.NoError(h.t, e.InterruptAt(e.Instructions()+h.c.interrupt, 0, 0x20))
+	}
 	h.before, err = h.m.Snapshot()
 	require.NoError(h.t, err)
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed64aab995/rescuekernel/emulator"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
 	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
@@ -100,6 +102,86 @@ func requireNeeded(t *testing.T, create func(machine.Config) (machine.Machine, e
 	require.NotEmpty(t, message)
 }
 
+// redundant are the instructions that no context needs, with the reason.
+var redundant = map[string]string{
+	"CLD": "POPFQ clears DF later; until then there is no string instruction, but a handler of an NMI may have one",
+}
+
+// everything is a context with all that an emulated CPU can have on.
+var everything = hostContext{
+	name: "everything", cr0: cr0TS | cr0AM | cr0CD, cr4: cr4TSD | cr4DE | cr4MCE | cr4PGE | cr4PCIDE | cr4SMEP | cr4SMAP | cr4PKE | cr4CET,
+	pcid: 0xabc, cet: cetEndbranch | cetShadowStack, dr7: dr7Armed, noGDT: true, cs: 0x38, ldt: true,
+}
+
+// interrupted is one in which an interrupt comes when interrupts are off.
+var interrupted = hostContext{name: "interrupted", flags: 1 << 9, interrupt: 3, noGDT: true, cs: 0x38}
+
+// TestEmulatedMutations leaves out one instruction after the other on the
+// emulated machine: each is missed in some context, or is known not to be.
+func TestEmulatedMutations(t *testing.T) {
+	t.Parallel()
+	code, _ := disassemble(t)
+	contexts := []hostContext{worst, everything, worst5, interrupted}
+	missed := map[string]bool{}
+	for _, i := range code {
+		t.Run(fmt.Sprintf("%03x %s", i.offset, i.text), func(t *testing.T) {
+			by := ""
+			for _, c := range contexts {
+				if message := emulatedMutant(t, c, i); message != "" {
+					by = message
+					t.Log("missed in:", c.name)
+					break
+				}
+			}
+			reason, known := redundant[i.text]
+			if known {
+				require.Empty(t, by, "it is needed, after all: %s", reason)
+				missed[i.text] = true
+				return
+			}
+			require.NotEmpty(t, by, "no context misses it")
+			t.Log(firstLines(by))
+		})
+	}
+	require.Len(t, missed, len(redundant), "an instruction that is said to be redundant is not there")
+	for _, c := range contexts { // the checks themselves hold
+		require.Empty(t, emulatedMutant(t, c, instruction{}), c.name)
+	}
+}
+
+// firstLines is enough of a message to see what it is about.
+func firstLines(message string) string {
+	_, text, _ := strings.Cut(strings.Join(strings.Fields(message), " "), "Error: ")
+	return text[:min(len(text), 300)]
+}
+
+// emulatedMutant runs a hand-off without an instruction, and gives what is wrong
+// with it. A mutant that runs wild is stopped.
+func emulatedMutant(t *testing.T, c hostContext, i instruction) string {
+	t.Helper()
+	const wild = 100_000
+	m, ctx := start(t, emulated.New, contextLoader(t))
+	defer m.Close()
+	h := newHandOff(t, m, c)
+	h.nmis = true
+	h.toFreezePoint(ctx)
+	if i.length > 0 {
+		h.write(h.params.Page+physmem.Address(i.offset), bytes.Repeat([]byte{0x90}, i.length))
+		var err error
+		h.before, err = m.Snapshot()
+		require.NoError(t, err)
+	}
+	e := m.(*emulated.Machine)
+	e.At(e.Instructions()+wild, func(*emulator.Memory) *machine.Exit {
+		return &machine.Exit{Reason: machine.Failed, Detail: "runs wild"}
+	})
+	return fails(func(t tester) {
+		h.t = t
+		h.toEntry(ctx)
+		h.checkMemory()
+	})
+}
+
 // TestNMIAtEveryInstruction: from the load of its descriptor tables on, an NMI
 // between any two instructions is taken by the trampoline and changes nothing.
 func TestNMIAtEveryInstruction(t *testing.T) {
@@ -110,7 +192,7 @@ func TestNMIAtEveryInstruction(t *testing.T) {
 		name string
 		new  func(machine.Config) (machine.Machine, error)
 		step int // every so many instructions
-	}{{"kvm", kvm.New, 1}, {"qemu", qemu.New, 13}} {
+	}{{"emulated", emulated.New, 1}, {"kvm", kvm.New, 1}, {"qemu", qemu.New, 13}} {
 		t.Run(machines.name, func(t *testing.T) {
 			for n := from; n < len(code); n += machines.step {
 				if code[n].text == "MOV RBX, QWORD PTR [R15+0X410]" {

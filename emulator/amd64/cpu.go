@@ -103,7 +103,10 @@ type CPU struct {
 
 	nmiBlocked bool
 	nmiPending bool
-	apic       apic
+
+	externalPending bool // on the CPU's INTR pin
+	externalVector  uint8
+	apic            apic
 
 	sets   [3]fastTranslations // supervisor, user, supervisor with RFLAGS.AC
 	cache  tlb
@@ -187,7 +190,7 @@ func (c *CPU) Reset() {
 	c.ldtr = machine.Segment{Limit: 0xffff, Access: 0x82}
 	c.gdtr, c.idtr = machine.DescriptorTable{Limit: 0xffff}, machine.DescriptorTable{Limit: 0xffff}
 	c.fault, c.exit, c.event = fault{}, nil, eventNone
-	c.shadow, c.nmiBlocked, c.nmiPending = false, false, false
+	c.shadow, c.nmiBlocked, c.nmiPending, c.externalPending = false, false, false, false
 	c.activity = machine.Off
 	c.apic.reset(c.index)
 	c.contextChanged()

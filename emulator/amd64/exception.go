@@ -323,6 +323,9 @@ func (c *CPU) takeInterrupt() bool {
 		return false
 	}
 	v, ok := c.apic.acknowledge(c)
+	if !ok && c.externalPending {
+		v, ok, c.externalPending = uint32(c.externalVector), true, false
+	}
 	if ok {
 		c.activity = machine.Running
 		c.fault = fault{vector: amd64.Vector(v), trap: true}

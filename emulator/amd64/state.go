@@ -66,13 +66,17 @@ func (c *CPU) Instructions() uint64 { return c.count }
 // NMI makes a non-maskable interrupt pending.
 func (c *CPU) NMI() { c.nmiPending = true }
 
+// Interrupt makes an interrupt of a vector pending, as an interrupt controller
+// on the CPU's INTR pin does: it is taken when RFLAGS.IF lets it.
+func (c *CPU) Interrupt(vector uint8) { c.externalPending, c.externalVector = true, vector }
+
 // Wakeable reports whether a CPU that waits can go on by itself: something is
 // pending or its timer runs, and it would be taken.
 func (c *CPU) Wakeable() bool {
 	if c.nmiPending && !c.nmiBlocked {
 		return true
 	}
-	return c.rflags&flagIF != 0 && (highest(&c.apic.irr) >= 0 || c.apic.deadline != 0)
+	return c.rflags&flagIF != 0 && (c.externalPending || highest(&c.apic.irr) >= 0 || c.apic.deadline != 0)
 }
 
 // SetSiblings tells the CPU of all CPUs of its machine, itself included.

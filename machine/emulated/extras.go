@@ -1,6 +1,8 @@
 package emulated
 
 import (
+	"fmt"
+
 	"github.com/seed64aab995/rescuekernel/emulator"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
@@ -48,6 +50,26 @@ func (m *Machine) NMIAt(instructions uint64, cpu int) {
 			return nil
 		})
 	}
+}
+
+// InterruptAt raises an interrupt of a vector on a CPU's interrupt pin when so
+// many instructions have been executed: it is taken as soon as the CPU lets it.
+func (m *Machine) InterruptAt(instructions uint64, cpu int, vector uint8) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, err := m.cpu(cpu)
+	if err != nil {
+		return err
+	}
+	pin, ok := c.(interface{ Interrupt(uint8) })
+	if !ok {
+		return fmt.Errorf("emulated: an interrupt pin of CPU %d: %w", cpu, machine.ErrUnsupported)
+	}
+	m.all.At(instructions, func() *machine.Exit {
+		pin.Interrupt(vector)
+		return nil
+	})
+	return nil
 }
 
 // Watch adds a watch point on physical memory, and gives what takes it away.
