@@ -150,14 +150,24 @@ type fault struct {
 func (f *frozen) goOn(t testing.TB, w fault) *dumped {
 	t.Helper()
 	d := f.restore(t, w)
-	began := time.Now()
+	clock := d.clock()
+	began := clock()
 	d.exit = d.finish()
-	d.took = time.Since(began)
+	d.took = clock() - began
 	if w.ends == 0 {
 		w.ends = machine.Reset
 	}
 	require.Equal(t, w.ends, d.exit.Reason, "%v\n%s", d.exit, d.console)
 	return d
+}
+
+// clock is what a guest's time is told by: its own where it is emulated.
+func (d *dumped) clock() func() time.Duration {
+	if m, ok := d.machine.(*emulated.Machine); ok {
+		return func() time.Duration { return time.Duration(m.Time()) }
+	}
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
 }
 
 // restore is goOn up to the freeze point.

@@ -108,18 +108,33 @@ func panicFacts(r *reserve.Reservation) error {
 	fact("message", fmt.Sprintf("%q", area.Message))
 	fact("broken_seals", area.BrokenSeals)
 	fact("nested", area.Nested)
+	fact("not_stopped", area.NotStopped)
+	fact("loop", area.Orders.Loop)
+	for _, n := range area.Notifiers {
+		fact("notifier_"+n.Name, n.Outcome)
+		fact("ended_"+n.Name, fmt.Sprintf("vector=%d pc=%#x time=%d", n.Vector, n.PC, n.Time))
+	}
 	// The counter's unit is a fact of the machine, the same on both sides.
 	if clock, err := kernel.ClockInfo(); err == nil && clock.Kilohertz != 0 {
 		for phase, at := range area.Phases[:handoff.PhaseEntry] {
 			fact(fmt.Sprintf("phase%d_to_entry_ns", phase), (clock.Entry-at)*1_000_000/clock.Kilohertz)
 		}
 	}
+	var cpus []uint32
+	for _, registers := range area.Registers {
+		cpus = append(cpus, registers.CPU)
+	}
+	fact("cpus", cpus)
 	for _, registers := range area.Registers {
 		text, general, err := describe(registers.State, area)
 		if err != nil {
 			return err
 		}
-		fact("registers", fmt.Sprintf("cpu=%d %s", registers.CPU, text))
+		name := "registers"
+		if registers.Slot != 0 {
+			name = fmt.Sprintf("registers%d", registers.CPU)
+		}
+		fact(name, fmt.Sprintf("cpu=%d %s", registers.CPU, text))
 		fact(fmt.Sprintf("general%d", registers.CPU), fmt.Sprintf("%x", general))
 	}
 	return nil
