@@ -18,7 +18,7 @@ type runner func(machine.Config) (machine.Machine, error)
 
 // runners make machines by name and architecture.
 var runners = map[string]map[handoff.Architecture]runner{
-	"emulated": {handoff.AMD64: emulated.New, handoff.ARM64: emulated.Options{Architecture: machine.ARM64}.New},
+	"emulated": {handoff.AMD64: emulated.New, handoff.ARM64: emulated.NewARM64},
 	"kvm":      {handoff.AMD64: kvm.New},
 	"qemu":     {handoff.AMD64: qemu.New, handoff.ARM64: qemu.NewARM64},
 }

@@ -72,10 +72,12 @@ type Board struct {
 	HostBridge HostBridgeConfig
 	Resources  Resources
 
-	// On MMIO, the registers of disk i are at MMIO + i*virtio.MMIOSize. Slots is
-	// how many places there are; those behind the disks are empty.
-	MMIO  uint64
-	Slots int
+	// On MMIO, the registers of slot i are at MMIO + i*virtio.MMIOSize. Slots is
+	// how many there are; those without a disk are empty. Disks are in the first
+	// slots, or with FromTop in the last ones, disk 0 in the very last.
+	MMIO    uint64
+	Slots   int
+	FromTop bool
 
 	// Usual is what the board has where Options say nothing else: PCITransitional
 	// unless it says otherwise.
@@ -101,8 +103,16 @@ func Virt() Board {
 	return Board{
 		HostBridge: HostBridgeConfig{ECAM: 0x40_1000_0000, Buses: 256, PortWindow: 0x3eff_0000, WithoutPorts: true},
 		Resources:  Resources{Ports: 0x1000, Memory: 0x1000_0000},
-		MMIO:       0x0a00_0000, Slots: 32, Usual: MMIOModern,
+		MMIO:       0x0a00_0000, Slots: 32, FromTop: true, Usual: MMIOModern,
 	}
+}
+
+// Slot is where disk i is on MMIO.
+func (b Board) Slot(i int) int {
+	if b.FromTop {
+		return b.Slots - 1 - i
+	}
+	return i
 }
 
 // attachment is how disks are attached here.
@@ -189,13 +199,13 @@ func (b Board) place(blocks []*Block) ([]machine.Device, error) {
 	var functions []*Function
 	for i, block := range blocks {
 		if a.version != 0 {
-			devices = append(devices, block.MMIO(b.MMIO+uint64(i)*virtio.MMIOSize, a.version))
+			devices = append(devices, block.MMIO(b.MMIO+uint64(b.Slot(i))*virtio.MMIOSize, a.version))
 		} else {
 			functions = append(functions, block.PCI(a.kind))
 		}
 	}
-	if empty := b.Slots - len(devices); empty > 0 {
-		devices = append(devices, emptySlots{b.MMIO + uint64(len(devices))*virtio.MMIOSize, uint64(empty), max(a.version, 1)})
+	if b.Slots > 0 { // behind the disks, which are asked first
+		devices = append(devices, emptySlots{b.MMIO, uint64(b.Slots), max(a.version, 1)})
 	}
 	functions = append(functions, b.Others...)
 	if len(functions) == 0 {

@@ -87,14 +87,14 @@ func TestVirt(t *testing.T) {
 		virt.Others = []*device.Function{device.NewPanic(func(e byte) { events = append(events, e) })}
 		*b = virt
 	})
-	w := c.memory(c.board.MMIO)
+	w := c.memory(c.board.MMIO + 31*virtio.MMIOSize)
 	require.EqualValues(t, 2, w.Read32(virtio.MMIOVersion), "a disk, on MMIO")
 	require.EqualValues(t, virtio.TypeBlock, w.Read32(virtio.MMIODeviceID))
-	last := c.memory(c.board.MMIO + 31*virtio.MMIOSize)
-	_, err := virtio.NewMMIO(last)
+	empty := c.memory(c.board.MMIO + 30*virtio.MMIOSize)
+	_, err := virtio.NewMMIO(empty)
 	require.ErrorIs(t, err, virtio.ErrNoDevice)
-	last.Write32(virtio.MMIOStatus, 1)
-	require.Zero(t, last.Read32(virtio.MMIOStatus))
+	empty.Write32(virtio.MMIOStatus, 1)
+	require.Zero(t, empty.Read32(virtio.MMIOStatus))
 
 	ecam := c.memory(c.board.HostBridge.ECAM)
 	require.EqualValues(t, 0x0008_1b36, ecam.Read32(0))
@@ -108,13 +108,12 @@ func TestVirt(t *testing.T) {
 	require.Empty(t, c.stops)
 
 	b := c.board
-	b.Slots = 0
 	b.Attachment = device.PCIModern
 	b.Disks = append(b.Disks, b.Disks[0])
 	blocks, devices, err := b.Attach()
 	require.NoError(t, err)
 	require.Len(t, blocks, 2)
-	require.Equal(t, b.HostBridge.ECAM, devices[0].Window().Base)
+	require.Equal(t, b.HostBridge.ECAM, devices[1].Window().Base)
 	b.Attachment, b.Slots = device.MMIOLegacy, 1
 	_, _, err = b.Attach()
 	require.ErrorIs(t, err, machine.ErrUnsupported)

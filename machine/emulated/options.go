@@ -2,6 +2,7 @@ package emulated
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/seed64aab995/rescuekernel/emulator/device"
 	"github.com/seed64aab995/rescuekernel/machine"
@@ -17,16 +18,38 @@ type Options struct {
 	// them. The zero value: virtio on PCI, both legacy and modern; on arm64 on
 	// MMIO, version 2.
 	Disks device.Options
+
+	// Of arm64 only: CPU is what CPU it is, by the name that QEMU has for it,
+	// one of CPUs (empty: cortex-a57); EL2 has it come up at EL2 instead of EL1,
+	// and firmware called by SMC instead of HVC; GIC is the version of the
+	// interrupt controller, 2 or 3 (0: 2).
+	CPU string
+	EL2 bool
+	GIC int
+
+	// Time is what an arm64 machine's real time clock says at power-on; zero is
+	// the beginning of 2000, so that runs are the same.
+	Time time.Time
 }
 
 // New makes an amd64 machine, a *Machine, as Options.New does.
 func New(config machine.Config) (machine.Machine, error) { return Options{}.New(config) }
 
+// NewARM64 makes an arm64 machine, a *Machine, as Options.New does.
+func NewARM64(config machine.Config) (machine.Machine, error) {
+	return Options{Architecture: machine.ARM64}.New(config)
+}
+
 // complete chooses the board.
 func (o Options) complete() (board, error) {
 	switch o.Architecture {
 	case "", machine.AMD64:
+		if o.CPU != "" || o.EL2 || o.GIC != 0 {
+			return nil, fmt.Errorf("options of arm64 for an amd64 machine: %w", machine.ErrUnsupported)
+		}
 		return &pc{disks: o.Disks}, nil
+	case machine.ARM64:
+		return newVirt(o)
 	}
 	return nil, fmt.Errorf("architecture %q: %w", o.Architecture, machine.ErrUnsupported)
 }

@@ -44,7 +44,7 @@ func faulty(t *testing.T, f device.Faults, controller bool) (machine.Machine, *m
 	d, serial := &memoryDisk{}, &bytes.Buffer{}
 	options := kvm.Options{Disks: device.Options{Faults: func(int) device.Faults { return f }}}
 	m, err := options.New(machine.Config{
-		Boot: machine.Boot{Image: machinetest.DisksGuest(t)}, Serial: serial, InterruptController: controller,
+		Boot: machine.Boot{Image: machinetest.DisksGuest(t, machine.AMD64)}, Serial: serial, InterruptController: controller,
 		Disks: []machine.Disk{{Name: "faulty", Size: int64(len(d)), Storage: d}},
 	})
 	if errors.Is(err, machine.ErrUnavailable) {

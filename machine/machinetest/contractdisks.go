@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed64aab995/rescuekernel/bootimage"
+	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/imagebuild"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
@@ -22,15 +23,20 @@ import (
 // disksPackage is the program that testDisks boots.
 const disksPackage = "github.com/seed64aab995/rescuekernel/machine/machinetest/testdata/disks"
 
-// disksImage is that program as a boot image, built once.
-var disksImage = sync.OnceValues(func() ([]byte, error) {
+// disksImages are that program as a boot image, each built once.
+var disksImages = map[machine.Architecture]func() ([]byte, error){
+	machine.AMD64: sync.OnceValues(func() ([]byte, error) { return disksImage(handoff.AMD64) }),
+	machine.ARM64: sync.OnceValues(func() ([]byte, error) { return disksImage(handoff.ARM64) }),
+}
+
+func disksImage(architecture handoff.Architecture) ([]byte, error) {
 	directory, err := os.MkdirTemp("", "machinetest")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(directory)
 	output := filepath.Join(directory, "disks")
-	if _, err := imagebuild.Build(context.Background(), imagebuild.Options{Package: disksPackage, Output: output}); err != nil {
+	if _, err := imagebuild.Build(context.Background(), imagebuild.Options{Package: disksPackage, Output: output, Architecture: architecture}); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(output)
@@ -39,20 +45,20 @@ var disksImage = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer f.Close()
 	return bootimage.Wrap(f, bootimage.Options{})
-})
+}
 
 // diskSizes are those of the disks in testDisks; the last one is read-only.
 var diskSizes = []int64{1 << 20, 300 << 10, 64 << 10}
 
-// DisksGuest is a boot image for amd64 that inverts the contents of every disk
-// that can be written and ends with debug exit 0. Its command line is as
-// Runner.DiskArguments.
-func DisksGuest(t testing.TB) []byte {
+// DisksGuest is a boot image that inverts the contents of every disk
+// that can be written and ends as a program does that returns 0. Its command line
+// is as Runner.DiskArguments.
+func DisksGuest(t testing.TB, architecture machine.Architecture) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the guest is built with the go command, which is not in PATH")
 	}
-	image, err := disksImage()
+	image, err := disksImages[architecture]()
 	require.NoError(t, err)
 	return image
 }
@@ -69,7 +75,7 @@ func Disks(t *testing.T, r Runner) {
 // virtual machines take storage that is a file; nobody may need more.
 func testDisks(t *testing.T, c contract) {
 	var serial bytes.Buffer
-	config := machine.Config{Serial: &serial, Boot: machine.Boot{Image: DisksGuest(t), CommandLine: c.DiskArguments}}
+	config := machine.Config{Serial: &serial, Boot: machine.Boot{Image: DisksGuest(t, c.Architecture), CommandLine: c.DiskArguments}}
 	var want [][]byte
 	for i, size := range diskSizes {
 		p := bytes.Repeat(fmt.Appendf(nil, "disk %d ", i), int(size))[:size]
@@ -98,7 +104,7 @@ func testDisks(t *testing.T, c contract) {
 	require.NoError(t, err)
 	require.NoError(t, m.Close())
 	text := strings.ReplaceAll(serial.String(), "\r\n", "\n")
-	require.Equal(t, machine.DebugExit, exit.Reason, "%v\n%s", exit, text)
+	require.Equal(t, c.end, exit.Reason, "%v\n%s", exit, text)
 	require.Zero(t, exit.Code, "%s", text)
 	require.Contains(t, text, "disks done\n")
 	for i, d := range config.Disks {

@@ -26,7 +26,9 @@ func TestContract(t *testing.T) {
 
 func TestContractARM64(t *testing.T) {
 	t.Parallel()
-	machinetest.Run(t, machinetest.Runner{New: qemu.NewARM64, Architecture: machine.ARM64})
+	machinetest.Run(t, machinetest.Runner{
+		New: qemu.NewARM64, Architecture: machine.ARM64, DiskArguments: "0xa003e00 0xa003c00 0xa003a00",
+	})
 }
 
 // boot makes a machine that is at the first instruction of its image.

@@ -17,14 +17,6 @@ import (
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-var bus = device.Access{
-	PortFunctions: &device.PortFunctions{
-		In8: kernel.In8, In16: kernel.In16, In32: kernel.In32,
-		Out8: kernel.Out8, Out16: kernel.Out16, Out32: kernel.Out32,
-	},
-	Map: kernel.MapDevice,
-}
-
 func main() {
 	legacy := len(os.Args) > 1 && os.Args[1] == "legacy"
 	options := virtio.Options{PreferLegacy: legacy, Depth: 4}
