@@ -18,8 +18,13 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
 )
 
-// guestImage is the guest of package kernel's tests, built once.
-var guestImage = sync.OnceValues(func() ([]byte, error) {
+// guestImages are the guest of package kernel's tests, each built once.
+var guestImages = map[machine.Architecture]func() ([]byte, error){
+	machine.AMD64: sync.OnceValues(func() ([]byte, error) { return guestImage(machine.AMD64) }),
+	machine.ARM64: sync.OnceValues(func() ([]byte, error) { return guestImage(machine.ARM64) }),
+}
+
+func guestImage(architecture machine.Architecture) ([]byte, error) {
 	folder, err := os.MkdirTemp("", "emulated")
 	if err != nil {
 		return nil, err
@@ -28,7 +33,7 @@ var guestImage = sync.OnceValues(func() ([]byte, error) {
 	output := filepath.Join(folder, "guest")
 	c := exec.Command("go", "build", "-o", output, "-ldflags",
 		"-E github.com/seed64aab995/rescuekernel/kernel.entry -T 0x500000411000", "../../kernel/testdata/guest")
-	c.Env = append(c.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	c.Env = append(c.Environ(), "GOOS=linux", "GOARCH="+string(architecture), "CGO_ENABLED=0")
 	c.Stderr = os.Stderr
 	if err := c.Run(); err != nil {
 		return nil, err
@@ -39,22 +44,27 @@ var guestImage = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer file.Close()
 	return bootimage.Wrap(file, bootimage.Options{})
-})
+}
 
 // startGuest makes a machine with a scenario of the guest.
 func startGuest(t testing.TB, scenario string, change func(*machine.Config)) (*emulated.Machine, *bytes.Buffer) {
 	t.Helper()
+	return startGuestOn(t, emulated.Options{Architecture: machine.AMD64}, scenario, change)
+}
+
+func startGuestOn(t testing.TB, o emulated.Options, scenario string, change func(*machine.Config)) (*emulated.Machine, *bytes.Buffer) {
+	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the guest is built with the go command, which is not in PATH")
 	}
-	image, err := guestImage()
+	image, err := guestImages[o.Architecture]()
 	require.NoError(t, err)
 	out := &bytes.Buffer{}
 	config := machine.Config{Boot: machine.Boot{Image: image, CommandLine: scenario}, Serial: out}
 	if change != nil {
 		change(&config)
 	}
-	m, err := emulated.New(config)
+	m, err := o.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m.(*emulated.Machine), out

@@ -1,0 +1,95 @@
+package emulated_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
+)
+
+// runGuestARM64 runs a scenario to its end, and gives what it wrote.
+func runGuestARM64(t testing.TB, o emulated.Options, scenario string, ends machine.Reason, change func(*machine.Config)) string {
+	t.Helper()
+	o.Architecture = machine.ARM64
+	m, out := startGuestOn(t, o, scenario, change)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	exit, err := m.Run(ctx)
+	require.NoError(t, err)
+	text := strings.ReplaceAll(out.String(), "\r\n", "\n")
+	require.Equal(t, ends, exit.Reason, "%v\n%s", exit, text)
+	if ends == machine.PoweredOff {
+		require.Contains(t, text, "scenario done\n")
+	}
+	return text
+}
+
+// Scenarios of package kernel's guest on each CPU, at EL1 and EL2, with either
+// interrupt controller. What they check is in that package.
+func TestGuestScenariosARM64(t *testing.T) {
+	t.Parallel()
+	for scenario, o := range map[string]emulated.Options{
+		"hello": {}, "run": {CPU: "max", EL2: true}, "collect": {CPU: "cortex-a72", GIC: 3}, "nil": {CPU: "neoverse-n1", EL2: true, GIC: 3},
+		"sleep": {GIC: 3}, "memory": {CPU: "cortex-a53"}, "files": {CPU: "max"},
+	} {
+		t.Run(fmt.Sprintf("%s %s EL2 %t GIC %d", scenario, o.CPU, o.EL2, o.GIC), func(t *testing.T) {
+			t.Parallel()
+			runGuestARM64(t, o, scenario, machine.PoweredOff, nil)
+		})
+	}
+}
+
+// What the board hands over, as the guest has read it.
+func TestGuestBootFactsARM64(t *testing.T) {
+	t.Parallel()
+	out := runGuestARM64(t, emulated.Options{}, "boot one variable=value two", machine.PoweredOff, func(c *machine.Config) {
+		c.Boot.Modules = []machine.Module{{Data: []byte("a module's bytes")}}
+	})
+	require.Contains(t, out, `command line "boot one variable=value two"`)
+	require.Contains(t, out, "map [0x40000000, 0x44000000) type 1\n")
+	require.Contains(t, out, `"a module"`)
+	require.Contains(t, out, "CNTFRQ_EL0")
+}
+
+// A panic of either CPU stops both, with PSCI by HVC and by SMC.
+func TestGuestSecondCPUARM64(t *testing.T) {
+	t.Parallel()
+	for where, want := range map[string]uint8{"here": uint8(handoff.ReasonCall), "there": uint8(handoff.ReasonUserFault) | 1<<4} {
+		for _, el2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s EL2 %t", where, el2), func(t *testing.T) {
+				t.Parallel()
+				out := runGuestARM64(t, emulated.Options{EL2: el2}, "cpu "+where, machine.Reset, func(c *machine.Config) { c.CPUs = 2 })
+				require.Contains(t, out, fmt.Sprintf(": #%02x", want))
+			})
+		}
+	}
+}
+
+// TestSameAgainARM64: two runs of a guest are equal in every byte.
+func TestSameAgainARM64(t *testing.T) {
+	t.Parallel()
+	var snapshots [2]*machine.Snapshot
+	var counts [2]uint64
+	for i := range snapshots {
+		m, _ := startGuestOn(t, emulated.Options{Architecture: machine.ARM64}, "collect", nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := m.Run(ctx)
+		require.NoError(t, err)
+		counts[i] = m.Instructions()
+		snapshots[i], err = m.Snapshot()
+		require.NoError(t, err)
+	}
+	require.Equal(t, counts[0], counts[1])
+	require.Equal(t, snapshots[0].CPUs, snapshots[1].CPUs)
+	changes, err := snapshots[0].Changes(snapshots[1], nil, 0)
+	require.NoError(t, err)
+	require.Empty(t, changes)
+}
