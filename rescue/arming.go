@@ -126,7 +126,7 @@ func (a *arming) request() (reserve.Request, error) {
 	return reserve.Request{
 		Reservation: place, Image: image, Memory: ram, Host: f.Host,
 		DumpAvail: f.DumpAvail, Bitmap: f.Bitmap, MessageBuffer: f.MessageBuffer,
-		Redactions: a.Redact, Targets: targets, Environment: environment, Firmware: firmware,
+		Redactions: a.Redact, Targets: targets, PCI: a.PCI, Environment: environment, Firmware: firmware,
 		CPUs: int(f.Host.CPUs), PagingLevels: f.PagingLevels, GigabytePages: f.GigabytePages,
 		Calls: f.Calls, Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
 	}, nil

@@ -51,6 +51,10 @@ type Config struct {
 	// no room for what a dump would have now, unless handoff.TargetTruncate
 	// allows to cut it.
 	Devices func(handoff.Target) (Device, error)
+	// PCI is the memory-mapped configuration spaces by which the rescue program
+	// reaches targets on PCI. Segments that are not in it are reached by I/O ports,
+	// where there are any.
+	PCI []handoff.PCISpace
 	// Redact is memory that is never read: recorded holes in the dump.
 	Redact physmem.Ranges
 	// Firmware are tables for the rescue program besides those that the

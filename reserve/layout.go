@@ -85,7 +85,7 @@ func (p *planner) place() {
 func (p *planner) blockLength() uint64 {
 	lists := handoff.Block{
 		Host: p.Host, DumpAvail: p.DumpAvail, Bitmap: p.Bitmap, MessageBuffer: p.MessageBuffer,
-		Memory: p.memory, Redactions: p.Redactions, Targets: p.Targets,
+		Memory: p.memory, Redactions: p.Redactions, Targets: p.Targets, PCI: p.PCI, Interrupts: p.Interrupts,
 		Firmware: make([]handoff.Firmware, len(p.Firmware)),
 		Digests:  make([]handoff.Digest, len(p.Image.Segments)+3),
 	}
@@ -141,6 +141,7 @@ func (p *planner) describe() error {
 	b.Host = p.Host
 	b.DumpAvail, b.Bitmap, b.MessageBuffer = p.DumpAvail, p.Bitmap, p.MessageBuffer
 	b.Memory, b.Redactions, b.Targets, b.Interrupts = p.memory, p.Redactions, p.Targets, p.Interrupts
+	b.PCI = p.PCI
 	offset := b.Parts[handoff.PartMetadata].Offset
 	for _, f := range p.Firmware {
 		entry := handoff.Firmware{Kind: f.Kind, Version: f.Version, EntrySize: f.EntrySize, Address: f.Address}

@@ -37,6 +37,9 @@ type Request struct {
 	Redactions    physmem.Ranges
 	Targets       []handoff.Target
 
+	// PCI is the memory-mapped configuration spaces of the machine.
+	PCI []handoff.PCISpace
+
 	// Environment for the rescue program; see handoff.Environment.Restrict.
 	Environment handoff.Environment
 	// Firmware are the tables for the rescue program, restricted to the

@@ -15,8 +15,8 @@ var bus = device.Access{
 	Map: kernel.MapDevice,
 }
 
-// configuration is the PCI configuration space of a PC.
-func configuration() (pci.Space, error) {
+// ports is the PCI configuration space that a PC has at I/O ports.
+func ports() (pci.Space, error) {
 	registers, err := bus.Ports(pci.PortAddress, pci.PortCount)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,6 @@ import (
 // bus is how this program reaches devices: there are no ports.
 var bus = device.Access{Map: kernel.MapDevice}
 
-// configuration: where a machine without ports has its PCI buses is not known
-// here. Its disks are on MMIO.
-func configuration() (pci.Space, error) { return nil, device.ErrNoBus }
+// ports: a machine without ports has PCI buses only where the host has recorded
+// their configuration space.
+func ports() (pci.Space, error) { return nil, device.ErrNoBus }

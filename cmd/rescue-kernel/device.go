@@ -21,6 +21,8 @@ var diskOptions = virtio.Options{Depth: 4, BufferSize: 64 << 10, Timeout: 3 * ti
 
 // disks opens one disk at a time, always with the same memory.
 type disks struct {
+	recorded []handoff.PCISpace // in the hand-off block
+
 	memory device.Region
 	block  *virtio.Block
 }
@@ -39,7 +41,7 @@ func (d *disks) open(memory physmem.Viewer, t handoff.Target) (target.Device, er
 		d.memory = device.Region{Memory: memory.ViewPhysical(r), Address: r.Start}
 	}
 	o.Memory = d.memory
-	transport, err := openTransport(t, o)
+	transport, err := openTransport(d.recorded, t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +65,22 @@ func (d *disks) close() error {
 	return err
 }
 
+// configuration is the PCI configuration space that has an address: one of those
+// that the host has recorded, or I/O ports.
+func configuration(recorded []handoff.PCISpace, a pci.Address) (pci.Space, error) {
+	for _, s := range recorded {
+		if s.Segment == a.Segment() && a.Bus() >= s.FirstBus && a.Bus() <= s.LastBus {
+			return pci.ECAM{Base: s.Base, Segment: s.Segment, FirstBus: s.FirstBus, LastBus: s.LastBus, Registers: bus}, nil
+		}
+	}
+	return ports()
+}
+
 // openTransport reaches a disk where the host has recorded it.
-func openTransport(t handoff.Target, o virtio.Options) (virtio.Transport, error) {
+func openTransport(recorded []handoff.PCISpace, t handoff.Target, o virtio.Options) (virtio.Transport, error) {
 	switch t.Bus {
 	case handoff.BusPCI:
-		space, err := configuration()
+		space, err := configuration(recorded, pci.Address(t.Address))
 		if err != nil {
 			return nil, err
 		}

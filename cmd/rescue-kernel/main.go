@@ -59,7 +59,7 @@ func (p *program) run() error {
 	if p.host, err = capture.Open(p.memory, boot.Reservation.Start); err != nil {
 		return err
 	}
-	p.finish = p.host.Settings.Finish
+	p.finish, p.disks.recorded = p.host.Settings.Finish, p.host.Block.PCI
 	p.stampStart()
 	p.stamp(handoff.PhaseMain, p.times[handoff.PhaseMain])
 	p.stamp(handoff.PhaseChecked, kernel.SinceEntry())

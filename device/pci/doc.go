@@ -12,6 +12,7 @@
 // list of capabilities: the function may have been left in any state by a kernel
 // that crashed.
 //
-// The package assigns no addresses by itself, and reads what a device says with
+// [Assign] gives addresses to functions of a board without firmware. Nothing else here
+// changes what firmware has set up. The package reads what a device says with
 // bounds: lists that loop end, bridges that lead backwards are not followed.
 package pci

@@ -32,7 +32,7 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, err
 	}
-	disks, err := targets()
+	disks, spaces, err := targets()
 	if err != nil {
 		return nil, fmt.Errorf("look for disks: %w", err)
 	}
@@ -47,6 +47,7 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		Environment: environment,
 		Place:       place,
 		Targets:     disks,
+		PCI:         spaces,
 		NMI:         true,
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/seed64aab995/rescuekernel/device"
 	"github.com/seed64aab995/rescuekernel/device/pci"
-	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
 )
@@ -17,22 +16,12 @@ var bus = device.Access{
 	Map: kernel.MapDevice,
 }
 
-// candidates are the disks on the first PCI bus.
-func candidates() ([]candidate, error) {
+// candidates are the disks on the first PCI bus, which a PC has at I/O ports.
+func candidates() ([]candidate, []handoff.PCISpace, error) {
 	registers, err := bus.Ports(pci.PortAddress, pci.PortCount)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []candidate
-	for function, err := range pci.Scan(pci.NewPorts(registers), 0, 0) {
-		if err != nil {
-			return nil, err
-		}
-		if virtio.IsPCIBlock(function) {
-			found = append(found, candidate{handoff.BusPCI, uint64(function.Address), func(o virtio.Options) (virtio.Transport, error) {
-				return virtio.OpenPCI(bus, function, o)
-			}})
-		}
-	}
-	return found, nil
+	found, err := onPCI(pci.NewPorts(registers), 0, 0, nil)
+	return found, nil, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/device"
+	"github.com/seed64aab995/rescuekernel/device/pci"
 	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
@@ -21,21 +22,22 @@ type candidate struct {
 
 // targets are the disks that `dumper prepare` has labelled as targets for a dump,
 // in the order in which they are found. The rescue program will not look for
-// them: what is recorded here is what it uses.
-func targets() ([]handoff.Target, error) {
-	candidates, err := candidates()
+// them: what is recorded here is what it uses, with the configuration spaces that
+// PCI's are reached by.
+func targets() ([]handoff.Target, []handoff.PCISpace, error) {
+	candidates, spaces, err := candidates()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	options := virtio.Options{Depth: 1, BufferSize: 64 << 10}
 	memory, err := kernel.Allocate(options.MemorySize(), handoff.PageSize)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = kernel.Release(memory) }() // the disks are closed by then
 	all, err := kernel.Memory()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	options.Memory = device.Region{Memory: all.ViewPhysical(memory), Address: memory.Start}
 
@@ -46,11 +48,11 @@ func targets() ([]handoff.Target, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("disk at %#x: %w", c.address, err)
+			return nil, nil, fmt.Errorf("disk at %#x: %w", c.address, err)
 		}
 		found = append(found, *t)
 	}
-	return found, nil
+	return found, spaces, nil
 }
 
 // labelled reads a disk's label and leaves the disk as it was.
@@ -90,4 +92,28 @@ func image(module physmem.Range) (*physmem.ExtentReader, error) {
 		return nil, fmt.Errorf("the rescue program's module: %w", err)
 	}
 	return physmem.NewExtentReader(memory, []physmem.Range{module}), nil
+}
+
+// onPCI are the disks on a PCI bus and behind its bridges. Those that have no
+// addresses yet get some of windows.
+func onPCI(space pci.Space, segment uint16, first uint8, windows physmem.Ranges) ([]candidate, error) {
+	var root []*pci.Function // on the first bus
+	var found []candidate
+	for function, err := range pci.Scan(space, segment, first) {
+		if err != nil {
+			return nil, err
+		}
+		if function.Address.Bus() == first {
+			root = append(root, function)
+		}
+		if virtio.IsPCIBlock(function) {
+			found = append(found, candidate{handoff.BusPCI, uint64(function.Address), func(o virtio.Options) (virtio.Transport, error) {
+				return virtio.OpenPCI(bus, function, o)
+			}})
+		}
+	}
+	if len(found) == 0 || windows.IsEmpty() {
+		return found, nil
+	}
+	return found, pci.Assign(root, windows)
 }
