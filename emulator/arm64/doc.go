@@ -51,4 +51,11 @@
 // Translations stay until a TLBI that covers them, like on a CPU whose TLB is
 // never too small; so a missing one is found. Data and instruction caches are
 // transparent unless [Caches] are given.
+//
+// # Tests
+//
+// TestDifferential executes instances of every operation in the tables, but for
+// a list of exempt ones with reasons, under qemu-aarch64, or natively where the
+// computer is an arm64, and here, and compares all registers and memory. The
+// flag -full has it execute a million and more, -seed others.
 package arm64

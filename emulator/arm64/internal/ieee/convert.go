@@ -28,7 +28,7 @@ func (u *Unit) convert(from, to Format, a uint64, r Rounding) uint64 {
 	case n.class == isInfinite:
 		if alternative {
 			u.flag(InvalidOperation)
-			return sign | to.sign() - 1
+			return sign | (to.sign() - 1)
 		}
 		return sign | to.infinity()
 	case n.class == isZero:

@@ -104,7 +104,7 @@ func (u *Unit) round(f Format, n number, r Rounding) uint64 {
 	if f == Half && u.FPCR&AlternativeHalf != 0 {
 		if v >= f.sign() {
 			u.flag(InvalidOperation)
-			return sign | f.sign() - 1
+			return sign | (f.sign() - 1)
 		}
 	} else if v >= f.infinity() {
 		return sign | u.overflow(f, n.negative, r)
