@@ -83,6 +83,9 @@ type writer struct {
 }
 
 func (w *writer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return w.line.Write(p)
