@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed64aab995/rescuekernel/drill"
+	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/imagebuild"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/kvm"
@@ -52,10 +53,14 @@ func TestManyDrills(t *testing.T) {
 // runDrill runs a drill with this tree's programs.
 func runDrill(t *testing.T, c drill.Config) *drill.Result {
 	t.Helper()
-	if c.Host == nil {
-		c.Host = hostProgram.image(t)
+	architecture := machine.AMD64
+	if c.Architecture == handoff.ARM64 {
+		architecture = machine.ARM64
 	}
-	c.Rescue = rescueProgram.image(t)
+	if c.Host == nil {
+		c.Host = hostProgram.imageFor(t, architecture)
+	}
+	c.Rescue = rescueProgram.imageFor(t, architecture)
 	c.Disk = filepath.Join(t.TempDir(), "disk")
 	r, err := drill.Run(t.Context(), c)
 	if errors.Is(err, machine.ErrUnavailable) {

@@ -119,7 +119,7 @@ func bootWithDisks(t testing.TB, s scene, command string, disks []*memoryDisk) *
 		config.Disks = append(config.Disks, machine.Disk{Name: fmt.Sprintf("disk%d", i), Size: d.Size(), Storage: d})
 	}
 	r := dumps()
-	for _, other := range []runner{onEmulator, onKVM} {
+	for _, other := range []runner{onEmulator, onKVM, onEmulatedARM64} {
 		if s.on == other.name {
 			r = other
 		}
@@ -189,8 +189,8 @@ func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	}
 	disks := device.Options{Attachment: w.attachment, Faults: func(disk int) device.Faults { return w.disks[disk] }}
 	create := kvm.Options{Disks: disks}.New
-	if d.runner.name == onEmulator.name {
-		create = emulated.Options{Disks: disks}.New
+	if d.runner.emulated() {
+		create = emulated.Options{Architecture: d.runner.architecture, Disks: disks}.New
 	}
 	m, err := create(d.config)
 	if errors.Is(err, machine.ErrUnavailable) {

@@ -36,7 +36,11 @@ type runner struct {
 
 // stops reports whether what a guest writes can stop the machine at that very
 // instruction.
-func (r runner) stops() bool { return r.name == onEmulator.name || r.name == onKVM.name }
+func (r runner) stops() bool { return r.emulated() || r.name == onKVM.name }
+
+// emulated reports whether the machine is the emulated one, of whatever
+// architecture.
+func (r runner) emulated() bool { return strings.HasPrefix(r.name, onEmulator.name) }
 
 // console collects what guests write, line by line.
 type console struct {
