@@ -73,6 +73,16 @@ const (
 	leastPayload = fixedSize + 4*variableMax
 )
 
+// Set sets a view of Fields. A plain assignment would be one of a pointer: while
+// the garbage collector marks, the compiler's write barrier would write to memory
+// that a panic must leave alone.
+//
+//go:nosplit
+func (v *View) Set(w View) {
+	*(*uintptr)(unsafe.Pointer(&v.start)) = uintptr(w.start)
+	v.length = w.length
+}
+
 // clip is v up to most bytes.
 //
 //go:nosplit
@@ -100,8 +110,9 @@ func (v *View) take(left *uintptr) (cut bool) {
 //
 //go:nosplit
 func (f *Fields) fit(size uintptr) {
-	f.Class, f.Source = f.Class.clip(MaxName), f.Source.clip(MaxName)
-	f.BuildID = f.BuildID.clip(maxBuildID)
+	f.Class.Set(f.Class.clip(MaxName))
+	f.Source.Set(f.Source.clip(MaxName))
+	f.BuildID.Set(f.BuildID.clip(maxBuildID))
 	left := size - leastPayload
 	half := left / 2
 	rest := left - half

@@ -97,3 +97,23 @@ func ViewString(s string) View {
 func ViewBytes(b []byte) View {
 	return View{unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))}
 }
+
+// Len is the number of bytes.
+//
+//go:nosplit
+func (v View) Len() uintptr { return v.length }
+
+// At is byte i, or 0 beyond the end.
+//
+//go:nosplit
+func (v View) At(i uintptr) byte {
+	if i >= v.length {
+		return 0
+	}
+	return load8(v.start, i)
+}
+
+// CRC32C is the bytes' CRC-32C (Castagnoli).
+//
+//go:nosplit
+func (v View) CRC32C() uint32 { return crc32C(v.start, 0, v.length) }

@@ -101,10 +101,10 @@ func CompletePanic(area, size uintptr, sequence uint64, f *Fields) bool {
 //go:nosplit
 func writePanic(host source, slot uintptr, f *Fields, sequence uint64, revision uint32) {
 	if f.Class.length == 0 {
-		f.Class = ViewString(ClassPanic)
+		f.Class.Set(ViewString(ClassPanic))
 	}
 	if f.Source.length == 0 {
-		f.Source = host.nameView()
+		f.Source.Set(host.nameView())
 	}
 	if f.Generation == 0 {
 		f.Generation = load32(host.area, offsetBoot)
