@@ -1,6 +1,10 @@
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+)
 
 // Plain loads and stores at addresses. The kernel keeps addresses as uintptr:
 // a pointer in its state would mean write barriers, and the garbage collector
@@ -71,3 +75,8 @@ func sizeOf[T any]() uintptr {
 // functionValue is the address of what a func value points to: the code's
 // address, and what a closure has.
 func functionValue(f func()) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
+
+// functionAddress is functionValue for a notifier.
+//
+//go:nosplit
+func functionAddress(f func(*handoff.Notice)) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }

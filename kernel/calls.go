@@ -35,10 +35,13 @@ const (
 func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 	switch number {
 	case callPanic:
-		beginPanic(1, k.cpu)
+		t := k.threads.current()
+		if !beginPanic(1, k.cpu) {
+			panicAgain(handoff.ReasonCall, 0, 0, 0, t.registers.ip, t.registers.sp)
+		}
 		panicNow().context.MessageLength = 0
 		addMessage(a0, a1)
-		panicThreadSet(k.threads.current(), handoff.ReasonCall, 0)
+		panicThreadSet(t, handoff.ReasonCall, 0)
 	case callTake:
 		if !k.frames.take(a0, a1) {
 			return errnoExists

@@ -50,6 +50,14 @@ TEXT ·publish(SB),NOSPLIT,$0-0
 	ISB	$15
 	RET
 
+// func signalEvent()
+//
+// Wakes CPUs that wait for an event, when what was stored before can be seen.
+TEXT ·signalEvent(SB),NOSPLIT,$0-0
+	DSB	$15
+	SEV
+	RET
+
 // func randomNumber() (value uint64, ok bool)
 //
 // RNDR; Z says that there was none (DDI 0487 D24.2, RNDR).

@@ -68,6 +68,8 @@ level1:
 	MSR	R0, CNTKCTL_EL1
 	MOVD	$·vectors(SB), R0
 	MSR	R0, VBAR_EL1
+	MOVD	$·k+(kernelState_processorState+processorState_first)(SB), R0
+	MOVD	R0, RSP // EL1 has no stack: it finds the CPU's state here
 	MOVD	$·control+const_controlSyscallStack(SB), R0
 	MSR	R0, SP_EL0
 	MOVD	$·userStart(SB), R0

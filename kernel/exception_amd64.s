@@ -110,6 +110,10 @@ operation:
 	JEQ	halt
 	CMPL	CX, $const_gateIdentify
 	JEQ	identify
+	CMPL	CX, $const_gateTable
+	JEQ	table
+	CMPL	CX, $const_gateWindow
+	JEQ	window
 	LIDT	noIDT<>(SB) // gateReset: an exception without a handler
 	BYTE	$0x0f; BYTE $0x0b // UD2
 root:
@@ -117,6 +121,13 @@ root:
 	IRETQ
 page:
 	INVLPG	(AX)
+	IRETQ
+table:
+	LIDT	(AX)
+	IRETQ
+window:
+	ANDQ	$~const_interruptFlag, 16(SP)
+	ORQ	AX, 16(SP)
 	IRETQ
 identify:
 	XORL	CX, CX
@@ -164,12 +175,8 @@ panic:
 	MOVQ	$0, ·k+kernelState_panicOnNMI(SB)
 	JMP	·fatal(SB)
 stop:	// another CPU panics: see stopOthers
-	LOCK
-	INCQ	panicWork_stopped(AX)
-stopped:
-	CLI
-	HLT
-	JMP	stopped
+	POPQ	AX
+	JMP	·secondaryTrap(SB)
 
 // func fatal()
 //
@@ -260,3 +267,60 @@ TEXT ·exceptionUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	MOVQ	·k+(kernelState_processorState+processorState_trapFrame)(SB), SP
 	LEAQ	16(SP), SP // over vector and error code
 	IRETQ
+
+// func callGuarded(function, argument, stack, fake, window uintptr) uintptr
+//
+// Calls a func(*handoff.Notice) on another stack with another g, with interrupts
+// on if window is not 0, and returns OutcomeDone, or what endGuarded says. The
+// words above the stack pointer are where the callee may spill its argument.
+TEXT ·callGuarded(SB),NOSPLIT|NOFRAME,$0-48
+	MOVQ	function+0(FP), DX
+	MOVQ	argument+8(FP), SI
+	MOVQ	stack+16(FP), DI
+	MOVQ	fake+24(FP), R14
+	MOVQ	window+32(FP), BX
+	PUSHQ	BP
+	PUSHQ	BX
+	MOVQ	·k+(kernelState_panic+panicState_at)(SB), AX
+	MOVQ	SP, (panicWork_guard+guardWork_resume)(AX)
+	LEAQ	-64(DI), SP
+	PUSHQ	DX
+	PUSHQ	SI
+	MOVL	$const_interruptFlag, AX
+	TESTQ	BX, BX
+	JEQ	call
+	MOVL	$const_gateWindow, CX
+	CALL	·gateInstruction(SB)
+call:
+	POPQ	AX
+	POPQ	DX
+	XORPS	X15, X15
+	XORL	BP, BP
+	MOVQ	(DX), CX
+	CALL	CX
+	MOVQ	·k+(kernelState_panic+panicState_at)(SB), BX
+	MOVQ	(panicWork_guard+guardWork_resume)(BX), SP
+	CMPQ	(SP), $0
+	JEQ	done
+	XORL	AX, AX
+	MOVL	$const_gateWindow, CX
+	CALL	·gateInstruction(SB)
+done:
+	POPQ	BX
+	POPQ	BP
+	MOVQ	$const_outcomeDone, ret+40(FP)
+	RET
+
+// func endGuarded(outcome uintptr)
+//
+// Ends the function that callGuarded called: it returns outcome. Does not return.
+TEXT ·endGuarded(SB),NOSPLIT|NOFRAME,$0-8
+	MOVQ	outcome+0(FP), AX
+	PUSHQ	BP // vet and the assembler want pairs
+	PUSHQ	BP
+	MOVQ	·k+(kernelState_panic+panicState_at)(SB), BX
+	MOVQ	(panicWork_guard+guardWork_resume)(BX), SP
+	MOVQ	AX, 64(SP) // callGuarded's result
+	POPQ	BX
+	POPQ	BP
+	RET

@@ -7,11 +7,12 @@
 // a stub has from the beginning; what was in it is kept in TPIDR_EL1.
 
 #define TRAP MSR R18_PLATFORM, TPIDR_EL1; B ·exception(SB); PCALIGN $128
+#define TRAP_IRQ MSR R18_PLATFORM, TPIDR_EL1; B ·interrupt(SB); PCALIGN $128
 
 // func vectors()
 //
 // The vector table (DDI 0487 D1.3.6.3). Nothing is unmasked but synchronous
-// exceptions.
+// exceptions and, in a host with an interrupt controller, IRQs at EL0.
 TEXT ·vectors(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	PCALIGN	$2048
 	TRAP // the same level on SP_EL0
@@ -49,13 +50,25 @@ return:
 gate:
 	B	·gateRequest(SB)
 	PCALIGN	$128
-	TRAP
+	TRAP_IRQ
 	TRAP
 	TRAP
 	TRAP // from EL0 in 32-bit state
 	TRAP
 	TRAP
 	TRAP
+
+// The CPU interface of GICv3 (IHI 0069 12.2) and the virtual timer, whose
+// registers the assembler has no names for.
+#define MRS_SRE_R0       WORD $0xd538cca0 // ICC_SRE_EL1
+#define MSR_SRE_R0       WORD $0xd518cca0
+#define MSR_PMR_R1       WORD $0xd5184601 // ICC_PMR_EL1
+#define MSR_BPR1_R0      WORD $0xd518cc60 // ICC_BPR1_EL1
+#define MSR_CTLR_R0      WORD $0xd518cc80 // ICC_CTLR_EL1
+#define MSR_IGRPEN1_R0   WORD $0xd518cce0 // ICC_IGRPEN1_EL1
+#define MSR_SGI1R_R1     WORD $0xd518cba1 // ICC_SGI1R_EL1
+#define MSR_CNTV_TVAL_R1 WORD $0xd51be301 // CNTV_TVAL_EL0
+#define MSR_CNTV_CTL_R0  WORD $0xd51be320 // CNTV_CTL_EL0
 
 // func exception()
 //
@@ -119,6 +132,8 @@ gate:
 	BEQ	halt
 	CMP	$const_gateSwitch, R0
 	BEQ	switch
+	CMP	$const_gateInterface, R0
+	BHS	interrupts
 	MOVD	R0, R16
 	MOVD	R1, R0
 	MOVD	R2, R1
@@ -141,6 +156,7 @@ flushed:
 	ISB	$15
 	ERET
 switch:
+	MOVD	R3, RSP
 	MSR	R2, VBAR_EL1
 	MSR	R1, TTBR0_EL1
 	ISB	$15
@@ -155,6 +171,59 @@ enter:
 halt:
 	WFI
 	B	halt
+interrupts:
+	CMP	$const_gateSend, R0
+	BEQ	send
+	CMP	$const_gateMask, R0
+	BEQ	mask
+	CMP	$const_gateTimer, R0
+	BEQ	timer
+	CMP	$const_gateWait, R0
+	BEQ	wait
+	CMP	$const_gateGuard, R0
+	BEQ	guard
+	MRS_SRE_R0
+	ORR	$1, R0
+	MSR_SRE_R0
+	ISB	$15
+	MSR_PMR_R1
+	MOVD	ZR, R0
+	MSR_BPR1_R0
+	MSR_CTLR_R0
+	MOVD	$1, R0
+	MSR_IGRPEN1_R0
+	ISB	$15
+	ERET
+send:
+	DSB	$10 // ISHST
+	MSR_SGI1R_R1
+	ISB	$15
+	ERET
+mask:
+	MRS	SPSR_EL1, R0
+	BIC	$0x3c0, R0
+	ORR	R1, R0
+	MSR	R0, SPSR_EL1
+	ERET
+timer:
+	MOVD	ZR, R0
+	CBZ	R1, set
+	MSR_CNTV_TVAL_R1
+	MOVD	$1, R0 // ENABLE, and not IMASK
+set:
+	MSR_CNTV_CTL_R0
+	ISB	$15
+	ERET
+guard:
+	MOVD	$·panicVectors(SB), R0
+	MSR	R0, VBAR_EL1
+	ISB	$15
+	ERET
+wait:
+	MSR	$2, DAIFClr
+waiting:
+	WFI
+	B	waiting
 
 // func exceptionUser()
 //

@@ -60,6 +60,7 @@ const (
 	callReadMSR  = callProcessor + 0 // number
 	callWriteMSR = callProcessor + 1 // number, value
 	callGigabyte = callProcessor + 2 // has the CPU pages of 1 GiB
+	callMeasure  = callProcessor + 3 // the local APIC's timer
 )
 
 //go:nosplit
@@ -72,6 +73,9 @@ func serveProcessor(number, a0, a1 uintptr) uintptr {
 		return 0
 	case callGigabyte:
 		return hasGigabytePages()
+	case callMeasure:
+		measureTimer()
+		return 0
 	}
 	return errnoNoCall
 }

@@ -14,7 +14,8 @@ import (
 
 // OnPanic sets what is done when the kernel panics; the zero handler is to
 // print and reset. Ranges of stacks are used through the direct map; those of
-// NMI, double fault and machine check need 512 bytes.
+// NMI and double fault need 512 bytes, that of machine check, on which exceptions
+// of the panic path are taken, 4096.
 func OnPanic(h handoff.PanicHandler) error {
 	if !Running() {
 		return ErrNotRunning
@@ -23,7 +24,7 @@ func OnPanic(h handoff.PanicHandler) error {
 		if r.IsEmpty() {
 			return addressOf(&control) + own
 		}
-		return virtual(uintptr(r.End))
+		return virtual(uintptr(r.End)) - stackWords
 	}
 	if !h.Stack.IsEmpty() && h.Stack.Size() < leastPanicSize {
 		return fmt.Errorf("panic stack %v: less than %d bytes", h.Stack, leastPanicSize)
@@ -35,6 +36,11 @@ func OnPanic(h handoff.PanicHandler) error {
 	k.panic.memory = 0
 	if !h.Stack.IsEmpty() {
 		k.panic.memory = virtual(uintptr(h.Stack.Start))
+	}
+	k.panic.count = 0
+	if h.OtherStackSize >= leastOtherStack {
+		k.panic.others, k.panic.size = virtual(uintptr(h.OtherStacks.Start)), uintptr(h.OtherStackSize)
+		k.panic.count = uintptr(h.OtherStacks.Size() / h.OtherStackSize)
 	}
 	_, err := call(callPanicStack, top(h.Stack, controlPanicStack), top(h.NMIStack, controlNMI),
 		top(h.DoubleFaultStack, controlDoubleFault), top(h.MachineCheckStack, controlMachineCheck))
@@ -69,7 +75,7 @@ func Facts() (handoff.HostFacts, error) {
 	f := handoff.HostFacts{
 		Architecture: architecture,
 		Host: handoff.Host{
-			PageSize: pageSize, CPUs: uint32(1 + k.secondaries.count), Name: hostName(), Version: runtime.Version(), BuildID: buildID(),
+			PageSize: pageSize, CPUs: cpuCount(), Name: hostName(), Version: runtime.Version(), BuildID: buildID(),
 			KernelBase: uint64(k.window), KernelEnd: uint64(k.windowEnd),
 			DirectMapBase: uint64(k.directMap), DirectMapEnd: uint64(k.directMap + k.frames.ranges[2*k.frames.count-1]),
 			Architecture: architectureName,
@@ -81,13 +87,29 @@ func Facts() (handoff.HostFacts, error) {
 		GigabytePages: gigabytePages(),
 		ACPI:          physmem.Address(k.facts.rsdp),
 	}
-	f.Calls = k.facts.calls
+	f.Calls, f.Panic = k.facts.calls, panicMachine()
 	f.Clock = clockNow()
+	if f.Interrupts, err = interruptTables(); err != nil {
+		return handoff.HostFacts{}, err
+	}
 	// RawSyscall is nosplit: f does not move until it is done.
 	_, _, _ = syscall.RawSyscall(callRandom, addressOf(&f.Seed), uintptr(len(f.Seed)), 0)
 	hostRegions(&f)
 	err = firmwareFacts(&f)
 	return f, err
+}
+
+// stackWords is the room above a stack for what belongs to it: on amd64 the word
+// that says whose it is.
+const stackWords = 16
+
+// leastOtherStack is the least that another CPU needs for its stacks.
+const leastOtherStack = 0x3000
+
+// cpuCount is how many CPUs a dump may have registers of: those of the machine,
+// where its tree or its tables tell, or those that run.
+func cpuCount() uint32 {
+	return uint32(min(max(1+k.secondaries.count, k.facts.cpus.count), handoff.MaxCPUs))
 }
 
 // hostName is what uname says.

@@ -39,6 +39,16 @@ func (m *messageBuffer) init(ring, physical uintptr) {
 
 //go:nosplit
 func (m *messageBuffer) put(c byte) {
+	if m.ring != 0 {
+		m.store(c)
+		m.written++
+	}
+}
+
+// store writes a byte into the buffer, and to no other memory.
+//
+//go:nosplit
+func (m *messageBuffer) store(c byte) {
 	if m.ring == 0 {
 		return
 	}
@@ -53,5 +63,4 @@ func (m *messageBuffer) put(c byte) {
 		position = 0
 	}
 	store32(head+messageWrite, uint32(position))
-	m.written++
 }

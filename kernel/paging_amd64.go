@@ -137,6 +137,9 @@ func split(entry, e uintptr) bool {
 //go:nosplit
 func setStacks(stack, nmi, double, machine uintptr) {
 	work, trap := addressOf(&k.panic.own), addressOf(&control)+controlRSP0
+	for i := uintptr(0); i < k.secondaries.count; i++ {
+		setSecondaryStacks(*element(&k.secondaries.blocks[0], i), i+2)
+	}
 	if k.panic.memory != 0 {
 		work, trap = k.panic.memory, k.panic.memory+panicTrapStack
 	}

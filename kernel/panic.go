@@ -18,6 +18,9 @@ type panicState struct {
 	block     uintptr // what panicRun is called with
 	panicArea uintptr
 	memory    uintptr // what OnPanic was given as Stack; 0: nothing
+	others    uintptr // stacks of the other CPUs, count of them, size of each
+	count     uintptr
+	size      uintptr
 	own       panicWork
 }
 
@@ -28,16 +31,23 @@ type panicWork struct {
 	context handoff.PanicContext
 	depth   uintptr
 	ticks   uintptr // when the panic path began
-	owner   uintptr // the CPU that panicked first: 1 + its place; others stop
-	stopped uintptr // CPUs that did
+	owner   uintptr // place of the CPU that panicked first, 1 for CPU 0; others stop
+	stopped uintptr // bit n: the CPU of place n+1 did
+	begun   uintptr // panics that did not get as far as being counted
+	written uintptr // bytes ever written to the message buffer
+	guard   guardWork
 }
 
-// The memory that OnPanic is given as Stack: panicWork, the stack that ring 0
-// takes exceptions on, and from there to the end the panic stack.
+// The memory that OnPanic is given as Stack. The panic stack reaches from
+// panicStackEnd to the end.
 const (
 	panicWorkSize  = 0x800
-	panicTrapStack = 0xc00 // top of ring 0's
-	leastPanicSize = 0x1800
+	panicTrapStack = 0xbf0  // top of the stack that ring 0 takes exceptions on
+	panicGuard     = 0xc00  // guardMemory
+	panicTable     = 0x1000 // descriptors of exceptions, amd64
+	noticeStack    = 0x4000 // top of the stack of notifiers, the table's end is its bottom
+	panicStackEnd  = 0x4000
+	leastPanicSize = 0x6000
 )
 
 const _ = uint(panicWorkSize - unsafe.Sizeof(panicWork{}))
@@ -76,18 +86,40 @@ func addDecimal(v uintptr) {
 }
 
 // beginPanic makes the CPU of a place (1: CPU 0) the one that panics. A CPU that
-// comes second stops here.
+// comes second stands still here, for stopOthers to find it. It reports false
+// for a panic on the panic path: the context is then that of the first.
 //
 //go:nosplit
-func beginPanic(place, cpu uintptr) {
+func beginPanic(place, cpu uintptr) (first bool) {
 	now := ticks()
 	w := panicNow()
 	if w.owner != place && !atomic.CompareAndSwapUintptr(&w.owner, 0, place) {
-		atomic.AddUintptr(&w.stopped, 1)
 		haltMachine()
+	}
+	if w.depth != 0 {
+		return false
+	}
+	if w.begun++; w.begun > maxBegun {
+		resetMachine()
 	}
 	w.ticks = now
 	w.context.CPU = uint32(cpu)
+	return true
+}
+
+// maxBegun bounds panics of the ways into the panic path.
+const maxBegun = 4
+
+// panicAgain is a panic on the panic path. It does not return.
+//
+//go:nosplit
+func panicAgain(reason handoff.Reason, vector, code, fault, pc, stack uintptr) {
+	c := &panicNow().context
+	s := &c.Second
+	s.Reason, s.CPU = reason, c.CPU
+	s.Vector, s.ErrorCode, s.FaultAddress = uint64(vector), uint64(code), uint64(fault)
+	s.PC, s.Stack = uint64(pc), uint64(stack)
+	enterPanic()
 }
 
 // panicThread panics with the registers of a thread at its system call. It
@@ -95,7 +127,9 @@ func beginPanic(place, cpu uintptr) {
 //
 //go:nosplit
 func panicThread(t *thread, reason handoff.Reason, code uintptr, message string) {
-	beginPanic(1, k.cpu)
+	if !beginPanic(1, k.cpu) {
+		panicAgain(reason, 0, 0, 0, t.registers.ip, t.registers.sp)
+	}
 	setMessage(message)
 	if reason == handoff.ReasonExit || reason == handoff.ReasonAbort {
 		addMessage(stringAddress(" "), 1)
@@ -124,20 +158,23 @@ func enterPanic() {
 	w := panicNow()
 	c := &w.context
 	w.depth++
-	if w.depth == 1 {
-		stopOthers()
-	}
 	c.Depth = uint32(w.depth)
-	c.Entered = uint64(w.ticks)
-	putRoots(c)
-	c.MessageBuffer = uint64(k.message.written)
-	if w.depth > 2 {
+	switch w.depth {
+	case 1:
+		c.Entered = uint64(w.ticks)
+		putRoots(c)
+		w.written = k.message.written
+		c.MessageBuffer = uint64(w.written)
+	case 2:
+	default:
 		resetMachine()
 	}
 	onPanicStack()
 }
 
-// runPanic runs on the panic stack.
+// runPanic runs on the panic stack. What is done in which order is the handler's
+// (package rescue has it); without one the other CPUs are stopped and the
+// context is printed.
 //
 //go:nosplit
 func runPanic() {
@@ -145,10 +182,15 @@ func runPanic() {
 		if to := panicRun(&panicNow().context, k.panic.block, k.panic.panicArea); to != 0 {
 			leaveForTrampoline(uintptr(to))
 		}
+	} else if panicNow().depth == 1 {
+		stopOthers(defaultPatience * k.kilohertz)
 	}
 	describePanic()
 	resetMachine()
 }
+
+// defaultPatience is how many milliseconds other CPUs have to stop in.
+const defaultPatience = 100
 
 // describePanic prints what is known of the panic.
 //

@@ -12,17 +12,16 @@ func onPanicStack()
 //go:nosplit
 func savedAt(saved uintptr) *savedRegisters { return pointer[savedRegisters](saved) }
 
-// putState is where word i of the general registers goes, in the order of their
-// encoding, or whatever else machdep/amd64's wire layout has at an offset.
+// putState stores a word of a state in machdep/amd64's wire layout.
 //
 //go:nosplit
-func putState(c *handoff.PanicContext, offset, v uintptr) {
-	store64(addressOf(&c.State)+offset, v)
-}
+func putState(state, offset, v uintptr) { store64(state+offset, v) }
 
+// putGeneral stores a general register, by its number in the encoding.
+//
 //go:nosplit
-func putGeneral(c *handoff.PanicContext, register, v uintptr) {
-	putState(c, amd64.StateOffsetGeneral+8*register, v)
+func putGeneral(state, register, v uintptr) {
+	putState(state, amd64.StateOffsetGeneral+8*register, v)
 }
 
 // General registers in the order of their encoding (SDM 2A table 3-1).
@@ -44,49 +43,49 @@ const (
 //go:nosplit
 func threadState(c *handoff.PanicContext, t *thread) {
 	g := &t.registers
-	putGeneral(c, numberAX, g.ax)
-	putGeneral(c, numberCX, g.ip)
-	putGeneral(c, numberDX, g.dx)
-	putGeneral(c, numberBX, g.bx)
-	putGeneral(c, numberSP, g.sp)
-	putGeneral(c, numberBP, g.bp)
-	putGeneral(c, numberSI, g.si)
-	putGeneral(c, numberDI, g.di)
-	putGeneral(c, number8, g.r8)
-	putGeneral(c, number8+1, g.r9)
-	putGeneral(c, number8+2, g.r10)
-	putGeneral(c, number8+3, 2)
-	putGeneral(c, number8+4, g.r12)
-	putGeneral(c, number8+5, g.r13)
-	putGeneral(c, number8+6, g.r14)
-	putGeneral(c, number8+7, g.r15)
-	putSystem(c, g.ip, 2, userCode, userData)
+	at := addressOf(&c.State)
+	putGeneral(at, numberAX, g.ax)
+	putGeneral(at, numberCX, g.ip)
+	putGeneral(at, numberDX, g.dx)
+	putGeneral(at, numberBX, g.bx)
+	putGeneral(at, numberSP, g.sp)
+	putGeneral(at, numberBP, g.bp)
+	putGeneral(at, numberSI, g.si)
+	putGeneral(at, numberDI, g.di)
+	putGeneral(at, number8, g.r8)
+	putGeneral(at, number8+1, g.r9)
+	putGeneral(at, number8+2, g.r10)
+	putGeneral(at, number8+3, 2)
+	putGeneral(at, number8+4, g.r12)
+	putGeneral(at, number8+5, g.r13)
+	putGeneral(at, number8+6, g.r14)
+	putGeneral(at, number8+7, g.r15)
+	putSystem(at, g.ip, 2, userCode, userData)
+	c.StateLength = amd64.StateSize
 	c.PC, c.Stack = uint64(g.ip), uint64(g.sp)
 }
 
 // putSystem fills in what is not in the general registers.
 //
 //go:nosplit
-func putSystem(c *handoff.PanicContext, ip, flags, cs, ss uintptr) {
+func putSystem(at, ip, flags, cs, ss uintptr) {
 	const valid = amd64.StateGeneral | amd64.StateSegments | amd64.StateControl | amd64.StateTables | amd64.StateExtended
-	at := addressOf(&c.State)
 	store32(at+amd64.StateOffsetVersion, amd64.StateVersion)
 	store32(at+amd64.StateOffsetValid, uint32(valid))
-	putState(c, amd64.StateOffsetRIP, ip)
-	putState(c, amd64.StateOffsetRFLAGS, flags)
-	putState(c, amd64.StateOffsetSelectors, cs&0xffff|ss&0xffff<<16)
-	putState(c, amd64.StateOffsetSelectors+8, taskSelector<<32)
-	putState(c, amd64.StateOffsetFSBase, k.fsBase)
-	putState(c, amd64.StateOffsetCR0, k.cr0)
-	putState(c, amd64.StateOffsetCR2, k.faultAddress)
-	putState(c, amd64.StateOffsetCR3, k.root)
-	putState(c, amd64.StateOffsetCR4, k.cr4)
-	putState(c, amd64.StateOffsetEFER, k.efer)
-	putState(c, amd64.StateOffsetXCR0, k.xcr0)
-	putState(c, amd64.StateOffsetGDTBase, addressOf(&control)+controlGDT)
-	putState(c, amd64.StateOffsetIDTBase, addressOf(&control)+controlIDT)
+	putState(at, amd64.StateOffsetRIP, ip)
+	putState(at, amd64.StateOffsetRFLAGS, flags)
+	putState(at, amd64.StateOffsetSelectors, cs&0xffff|ss&0xffff<<16)
+	putState(at, amd64.StateOffsetSelectors+8, taskSelector<<32)
+	putState(at, amd64.StateOffsetFSBase, k.fsBase)
+	putState(at, amd64.StateOffsetCR0, k.cr0)
+	putState(at, amd64.StateOffsetCR2, k.faultAddress)
+	putState(at, amd64.StateOffsetCR3, k.root)
+	putState(at, amd64.StateOffsetCR4, k.cr4)
+	putState(at, amd64.StateOffsetEFER, k.efer)
+	putState(at, amd64.StateOffsetXCR0, k.xcr0)
+	putState(at, amd64.StateOffsetGDTBase, addressOf(&control)+controlGDT)
+	putState(at, amd64.StateOffsetIDTBase, addressOf(&control)+controlIDT)
 	store32(at+amd64.StateOffsetGDTLimit, 0x47|(16*vectorCount-1)<<16)
-	c.StateLength = amd64.StateSize
 }
 
 // panicTrap panics with the registers of a trapped context: those at saved,
@@ -94,37 +93,49 @@ func putSystem(c *handoff.PanicContext, ip, flags, cs, ss uintptr) {
 //
 //go:nosplit
 func panicTrap(saved uintptr, reason handoff.Reason, message string) {
-	beginPanic(1, k.cpu)
+	frame := pointer[trapFrame](k.trapFrame)
+	if !beginPanic(1, k.cpu) {
+		panicAgain(reason, frame.vector, frame.code, k.faultAddress, frame.ip, frame.sp)
+	}
 	setMessage(message)
 	c := &panicNow().context
-	frame := pointer[trapFrame](k.trapFrame)
 	c.Reason = reason
 	c.Vector, c.ErrorCode, c.FaultAddress = uint64(frame.vector), uint64(frame.code), uint64(k.faultAddress)
 	c.ExitCode = 0
-	trapState(c, savedAt(saved), frame)
+	trapContext(c, savedAt(saved), frame)
 	enterPanic()
 }
 
+// trapContext fills in a trapped context.
+//
 //go:nosplit
-func trapState(c *handoff.PanicContext, s *savedRegisters, frame *trapFrame) {
-	putGeneral(c, numberAX, s.ax)
-	putGeneral(c, numberCX, s.cx)
-	putGeneral(c, numberDX, s.dx)
-	putGeneral(c, numberBX, s.bx)
-	putGeneral(c, numberSP, frame.sp)
-	putGeneral(c, numberBP, s.bp)
-	putGeneral(c, numberSI, s.si)
-	putGeneral(c, numberDI, s.di)
-	putGeneral(c, number8, s.r8)
-	putGeneral(c, number8+1, s.r9)
-	putGeneral(c, number8+2, s.r10)
-	putGeneral(c, number8+3, s.r11)
-	putGeneral(c, number8+4, s.r12)
-	putGeneral(c, number8+5, s.r13)
-	putGeneral(c, number8+6, s.r14)
-	putGeneral(c, number8+7, s.r15)
-	putSystem(c, frame.ip, frame.flags, frame.cs, frame.ss)
+func trapContext(c *handoff.PanicContext, s *savedRegisters, frame *trapFrame) {
+	trapState(addressOf(&c.State), s, frame)
+	c.StateLength = amd64.StateSize
 	c.PC, c.Stack = uint64(frame.ip), uint64(frame.sp)
+}
+
+// trapState fills in the state of a trapped context.
+//
+//go:nosplit
+func trapState(at uintptr, s *savedRegisters, frame *trapFrame) {
+	putGeneral(at, numberAX, s.ax)
+	putGeneral(at, numberCX, s.cx)
+	putGeneral(at, numberDX, s.dx)
+	putGeneral(at, numberBX, s.bx)
+	putGeneral(at, numberSP, frame.sp)
+	putGeneral(at, numberBP, s.bp)
+	putGeneral(at, numberSI, s.si)
+	putGeneral(at, numberDI, s.di)
+	putGeneral(at, number8, s.r8)
+	putGeneral(at, number8+1, s.r9)
+	putGeneral(at, number8+2, s.r10)
+	putGeneral(at, number8+3, s.r11)
+	putGeneral(at, number8+4, s.r12)
+	putGeneral(at, number8+5, s.r13)
+	putGeneral(at, number8+6, s.r14)
+	putGeneral(at, number8+7, s.r15)
+	putSystem(at, frame.ip, frame.flags, frame.cs, frame.ss)
 }
 
 // handleFatal runs on the panic stack for #DF, #MC and the NMI that panics.

@@ -12,62 +12,69 @@ func onPanicStack()
 //go:nosplit
 func savedAt(saved uintptr) *savedRegisters { return pointer[savedRegisters](saved) }
 
-// putState is where a word of machdep/arm64's wire layout goes.
+// putState stores a word of a state in machdep/arm64's wire layout.
 //
 //go:nosplit
-func putState(c *handoff.PanicContext, offset, v uintptr) {
-	store64(addressOf(&c.State)+offset, v)
-}
+func putState(state, offset, v uintptr) { store64(state+offset, v) }
 
 // threadState fills in what a thread at a system call has. X16 to X18 are lost.
 //
 //go:nosplit
 func threadState(c *handoff.PanicContext, t *thread) {
 	r := &t.registers
+	at := addressOf(&c.State)
 	for i := uintptr(0); i < 31; i++ {
-		putState(c, arm64.StateOffsetGeneral+8*i, *element(&r.x[0], i))
+		putState(at, arm64.StateOffsetGeneral+8*i, *element(&r.x[0], i))
 	}
-	putSystem(c, r.ip, r.sp, entryPSTATE)
-	putState(c, arm64.StateOffsetESR, 0)
-	putState(c, arm64.StateOffsetFAR, 0)
+	putSystem(at, r.ip, r.sp, k.pstate)
+	putState(at, arm64.StateOffsetESR, 0)
+	putState(at, arm64.StateOffsetFAR, 0)
+	c.StateLength = arm64.StateSize
+	c.PC, c.Stack = uint64(r.ip), uint64(r.sp)
 }
 
-// trapState fills in a trapped context.
+// trapContext fills in a trapped context.
 //
 //go:nosplit
-func trapState(c *handoff.PanicContext, s *savedRegisters, trap *trapFrame) {
+func trapContext(c *handoff.PanicContext, s *savedRegisters, trap *trapFrame) {
+	trapState(addressOf(&c.State), s, trap)
+	c.StateLength = arm64.StateSize
+	c.PC, c.Stack = uint64(trap.pc), uint64(trap.sp)
+}
+
+// trapState fills in the state of a trapped context.
+//
+//go:nosplit
+func trapState(at uintptr, s *savedRegisters, trap *trapFrame) {
 	for i := uintptr(0); i < 31; i++ {
-		putState(c, arm64.StateOffsetGeneral+8*i, *element(&s.x[0], i))
+		putState(at, arm64.StateOffsetGeneral+8*i, *element(&s.x[0], i))
 	}
-	putSystem(c, trap.pc, trap.sp, trap.pstate)
-	putState(c, arm64.StateOffsetESR, trap.esr)
-	putState(c, arm64.StateOffsetFAR, trap.far)
+	putSystem(at, trap.pc, trap.sp, trap.pstate)
+	putState(at, arm64.StateOffsetESR, trap.esr)
+	putState(at, arm64.StateOffsetFAR, trap.far)
 }
 
 // putSystem fills in what is not in the general registers.
 //
 //go:nosplit
-func putSystem(c *handoff.PanicContext, pc, sp, pstate uintptr) {
+func putSystem(at, pc, sp, pstate uintptr) {
 	const valid = arm64.StateGeneral | arm64.StateThread | arm64.StateControl | arm64.StateException | arm64.StateIdentity
-	at := addressOf(&c.State)
 	store32(at+arm64.StateOffsetVersion, arm64.StateVersion)
 	store32(at+arm64.StateOffsetValid, uint32(valid))
-	putState(c, arm64.StateOffsetSP, sp)
-	putState(c, arm64.StateOffsetPC, pc)
-	putState(c, arm64.StateOffsetPSTATE, pstate)
-	putState(c, arm64.StateOffsetSPEL0, sp)
-	putState(c, arm64.StateOffsetSCTLR, k.sctlr)
-	putState(c, arm64.StateOffsetTCR, k.tcr)
-	putState(c, arm64.StateOffsetTTBR0, k.root)
-	putState(c, arm64.StateOffsetMAIR, k.mair)
-	putState(c, arm64.StateOffsetVBAR, (k.symbols.vectors+0x7ff)&^0x7ff)
-	putState(c, arm64.StateOffsetCPACR, k.cpacr)
-	putState(c, arm64.StateOffsetELR, pc)
-	putState(c, arm64.StateOffsetSPSR, pstate)
-	putState(c, arm64.StateOffsetMPIDR, k.id[idMPIDR])
-	putState(c, arm64.StateOffsetMIDR, k.id[idMIDR])
-	c.StateLength = arm64.StateSize
-	c.PC, c.Stack = uint64(pc), uint64(sp)
+	putState(at, arm64.StateOffsetSP, sp)
+	putState(at, arm64.StateOffsetPC, pc)
+	putState(at, arm64.StateOffsetPSTATE, pstate)
+	putState(at, arm64.StateOffsetSPEL0, sp)
+	putState(at, arm64.StateOffsetSCTLR, k.sctlr)
+	putState(at, arm64.StateOffsetTCR, k.tcr)
+	putState(at, arm64.StateOffsetTTBR0, k.root)
+	putState(at, arm64.StateOffsetMAIR, k.mair)
+	putState(at, arm64.StateOffsetVBAR, (k.symbols.vectors+0x7ff)&^0x7ff)
+	putState(at, arm64.StateOffsetCPACR, k.cpacr)
+	putState(at, arm64.StateOffsetELR, pc)
+	putState(at, arm64.StateOffsetSPSR, pstate)
+	putState(at, arm64.StateOffsetMPIDR, k.id[idMPIDR])
+	putState(at, arm64.StateOffsetMIDR, k.id[idMIDR])
 }
 
 // panicTrap panics with the registers of a trapped context: those at saved,
@@ -75,13 +82,15 @@ func putSystem(c *handoff.PanicContext, pc, sp, pstate uintptr) {
 //
 //go:nosplit
 func panicTrap(saved uintptr, reason handoff.Reason, message string) {
-	beginPanic(1, k.cpu)
+	if !beginPanic(1, k.cpu) {
+		panicAgain(reason, k.trap.esr, 0, k.trap.far, k.trap.pc, k.trap.sp)
+	}
 	setMessage(message)
 	c := &panicNow().context
 	c.Reason = reason
 	c.Vector, c.ErrorCode, c.FaultAddress = uint64(k.trap.esr), 0, uint64(k.trap.far)
 	c.ExitCode = 0
-	trapState(c, savedAt(saved), &k.trap)
+	trapContext(c, savedAt(saved), &k.trap)
 	enterPanic()
 }
 

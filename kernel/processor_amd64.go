@@ -13,9 +13,9 @@ const (
 	controlVector         = 0x4400 // FXSAVE area of the exception handler
 	controlTLS            = 0x4640 // FS base until the runtime sets its own
 	controlRSP0           = 0x4c00 // top of the ring-0 stack
-	controlNMI            = 0x5000 // tops of the IST stacks
-	controlDoubleFault    = 0x5400
-	controlMachineCheck   = 0x5800
+	controlNMI            = 0x4ff0 // tops of the IST stacks, below the word that says whose they are
+	controlDoubleFault    = 0x53f0
+	controlMachineCheck   = 0x57f0
 	controlExceptionStack = 0x6800
 	controlSyscallStack   = 0x7800
 	controlPanicStack     = 0x8c00
@@ -42,7 +42,7 @@ const (
 
 // Operations of the gate beside writing an MSR.
 const (
-	gateFirst     = 0xfffffff8
+	gateFirst     = 0xfffffff0
 	gateRoot      = gateFirst + 0 // CR3 = value
 	gateFlushPage = gateFirst + 1 // INVLPG value
 	gateReadMSR   = gateFirst + 2 // result = the MSR of number value
@@ -50,7 +50,12 @@ const (
 	gateHalt      = gateFirst + 4
 	gateReset     = gateFirst + 5 // triple fault
 	gateIdentify  = gateFirst + 6 // CPUID of leaf value
+	gateTable     = gateFirst + 7 // LIDT value
+	gateWindow    = gateFirst + 8 // RFLAGS.IF = value, 0 or interruptFlag
 )
+
+// interruptFlag is RFLAGS.IF.
+const interruptFlag = 1 << 9
 
 // processorState is what only this architecture keeps in kernelState.
 type processorState struct {

@@ -22,9 +22,15 @@ const (
 	gateFlush      = 0 // the whole TLB, on every CPU; if the argument is not 0 instruction caches too
 	gateEnter      = 1 // jump to the first argument at EL1, X0 the second
 	gateHalt       = 2
-	gateHypervisor = 3 // HVC with the arguments in X0 to X3
-	gateMonitor    = 4 // SMC
-	gateSwitch     = 5 // this CPU's TTBR0 and VBAR
+	gateHypervisor = 3  // HVC with the arguments in X0 to X3
+	gateMonitor    = 4  // SMC
+	gateSwitch     = 5  // this CPU's TTBR0, VBAR and SP_EL1
+	gateInterface  = 6  // the CPU interface of GICv3, with a priority mask
+	gateSend       = 7  // ICC_SGI1R_EL1
+	gateMask       = 8  // DAIF of EL0
+	gateTimer      = 9  // so many ticks of the virtual timer, 0: off
+	gateWait       = 10 // for the interrupt that stops this CPU
+	gateGuard      = 11 // the vectors of the CPU that panics
 )
 
 // Immediates of SVC: system calls have 0, as Linux's.
@@ -48,8 +54,11 @@ type processorState struct {
 	tcr        uintptr
 	mair       uintptr
 	cpacr      uintptr
-	conduit    uintptr // handoff.Conduit
-	restorer   uintptr // where signal handlers return to
+	conduit    uintptr   // handoff.Conduit
+	restorer   uintptr   // where signal handlers return to
+	pstate     uintptr   // of EL0
+	first      secondary // of CPU 0, as long as it is the only one
+	controller controller
 }
 
 // trapFrame is what the stub saves that exceptionUser cannot see.
@@ -87,6 +96,7 @@ func gate(operation, a0, a1, a2, a3 uintptr) (result uintptr)
 func ticks() uintptr
 func pause()
 func publish()
+func signalEvent()
 func counterFrequency() uintptr
 func randomNumber() (value uint64, ok bool)
 func fill(address, bytes, value uintptr)
@@ -118,6 +128,8 @@ func initProcessor() {
 	s.text, s.etext, s.rodata, s.erodata, s.end, s.vectors, s.clock, k.restorer = symbols()
 	k.levels = 4
 	k.panicStack = addressOf(&control) + controlPanicStack
+	k.pstate = entryPSTATE
+	k.first.place, k.first.cpu = 1, k.cpu
 }
 
 // The ID registers that are kept, in the order of machdep/arm64.IDRegisters but
@@ -210,5 +222,9 @@ func processorFeatures() uintptr {
 	return features
 }
 
-// entryPSTATE is what EL0 runs with: everything masked.
-const entryPSTATE = uintptr(arm64.PSTATEAllMasked)
+// entryPSTATE is what EL0 runs with: everything masked; takingPSTATE that of a
+// host with an interrupt controller.
+const (
+	entryPSTATE  = uintptr(arm64.PSTATEAllMasked)
+	takingPSTATE = entryPSTATE &^ uintptr(arm64.PSTATEIRQ)
+)

@@ -10,7 +10,7 @@ var _ = [...]any{
 	initProcessor, initFacts, initMemory, initAddressSpace, initProtection,
 	initClock, initProcess, handleSystemCall, handleException, handleFatal,
 	gateRequest, secondaryStart, secondaryUser, secondaryVectors, secondaryTrap,
-	secondaryNMI, secondaryUndefined, secondaryFatal, handleSecondary,
+	callGuarded, endGuarded, secondaryNMI, secondaryUndefined, secondaryFatal, handleSecondary,
 	runPanic, addressOf(&leave), addressOf(&k.blockAddress),
 	addressOf(&k.returnAddress), addressOf(&k.scratch),
 }

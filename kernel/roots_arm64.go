@@ -7,6 +7,6 @@ package kernel
 var _ = [...]any{
 	entry, userStart, systemCallUser, vectors, exception, gateRequest, trapReturn, exceptionUser, gateInstruction, clock,
 	signalRestorer, initProcessor, initFacts, initMemory, initAddressSpace, initProtection, initClock, initProcess,
-	handleSystemCall, handleException, runPanic, addressOf(&k.blockAddress), addressOf(&k.scratch), svcGate, svcReturn,
+	handleSystemCall, handleException, runPanic, interrupt, takeInterrupts, guardCall, guardBack, panicVectors, panicFault, panicLeave, panicLanding, panicTrapped, addressOf(&k.blockAddress), addressOf(&k.scratch), svcGate, svcReturn,
 	front, frontEnd, secondaryStart, secondaryUser, secondaryLower, secondaryTrap, secondaryFatal, handleSecondary,
 }

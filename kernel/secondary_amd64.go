@@ -27,10 +27,11 @@ const (
 	secondaryState     = 0x2200
 	secondaryTLS       = 0x2340 // FS base; g is in the word below, none
 	secondaryStack     = 0x2c00 // ring 0's, tops from here on
-	secondaryTrapStack = 0x3400 // IST 1: every exception. Above each IST stack is the block's address.
-	secondaryNMIStack  = 0x3c00 // IST 2
-	secondaryUserStack = 0xc000
-	secondarySize      = 0xc000
+	secondaryTrapStack = 0x33f0 // IST 1: every exception. Above each IST stack is the block's address.
+	secondaryNMIStack  = 0x3bf0 // IST 2
+	secondaryLastStack = 0x47f0 // IST 3: exceptions on the panic path
+	secondaryUserStack = 0xd000
+	secondarySize      = 0xd000
 )
 
 // secondary is what is at secondaryState in a block.
@@ -48,6 +49,7 @@ type secondaryTable struct {
 	idt    uintptr // address of their interrupt descriptor table
 	apic   uintptr // registers of the local APIC; 0: by MSRs (x2APIC), or not known yet
 	x2apic uintptr
+	timer  timerState
 	blocks [maxSecondaries]uintptr // addresses
 }
 
@@ -146,10 +148,7 @@ func newSecondary(id uint32, f func()) (uintptr, error) {
 	store64(b+secondaryGDT+taskSelector, 0x2068|tss&0xffffff<<16|0x89<<40|tss>>24&0xff<<56)
 	store64(b+secondaryGDT+taskSelector+8, tss>>32)
 	setStack(tss+4, b+secondaryStack)
-	setStack(tss+0x24, b+secondaryTrapStack)
-	setStack(tss+0x2c, b+secondaryNMIStack)
-	store64(b+secondaryTrapStack, b)
-	store64(b+secondaryNMIStack, b)
+	setSecondaryStacks(b, s.count+2)
 	store32(tss+0x64, 0x68<<16)
 	store8(tss+0x2068, 0xff)
 	state := pointer[secondary](b + secondaryState)
@@ -158,6 +157,25 @@ func newSecondary(id uint32, f func()) (uintptr, error) {
 	state.place, state.cpu = s.count+2, uintptr(id)
 	state.function = functionValue(f)
 	return b, nil
+}
+
+// setSecondaryStacks sets the stacks of a CPU's exceptions: those of the handler
+// of panics, as far as there are any, or those in its block.
+//
+//go:nosplit
+func setSecondaryStacks(b, place uintptr) {
+	trap, nmi, last := b+secondaryTrapStack, b+secondaryNMIStack, b+secondaryLastStack
+	if start, end := otherStacks(place); end != 0 {
+		third := ((end - start) / 3) &^ 15
+		trap, nmi, last = start+third-stackWords, start+2*third-stackWords, start+3*third-stackWords
+	}
+	store64(trap, b)
+	store64(nmi, b)
+	store64(last, b)
+	tss := b + secondaryTSS
+	setStack(tss+0x24, trap)
+	setStack(tss+0x2c, nmi)
+	setStack(tss+0x34, last)
 }
 
 // wake sends INIT and up to two SIPIs (SDM 3A 9.4.4.1) and waits for the CPU.
@@ -177,99 +195,97 @@ func wake(id uint32, page physmem.Address, state *secondary) error {
 	return fmt.Errorf("no answer to SIPI: %w", ErrCPU)
 }
 
-// Registers of the local APIC (SDM 3A 11.4, 11.12).
-const (
-	msrAPICBase     = 0x1b
-	msrAPICCommand  = 0x830
-	msrAPICSpurious = 0x80f
-	apicSpurious    = 0xf0
-	apicSoftware    = 1 << 8
-	apicCommandLow  = 0x300
-	apicCommandHigh = 0x310
-	apicEnabled     = 1 << 11
-	apicExtended    = 1 << 10
-)
-
-// prepareAPIC finds the local APIC.
-func prepareAPIC() error {
-	s := &k.secondaries
-	if s.apic != 0 || s.x2apic != 0 {
-		return nil
-	}
-	base, err := call(callReadMSR, msrAPICBase, 0, 0, 0)
-	switch {
-	case err != nil:
-		return err
-	case base&apicEnabled == 0:
-		return fmt.Errorf("the local APIC is off (%#x): %w", base, ErrCPU)
-	case base&apicExtended != 0:
-		s.x2apic = 1
-		spurious, err := call(callReadMSR, msrAPICSpurious, 0, 0, 0)
-		if err == nil {
-			_, err = call(callWriteMSR, msrAPICSpurious, spurious|apicSoftware, 0, 0)
-		}
-		return err
-	}
-	p := physmem.Address(base &^ 0xfff & (1<<52 - 1))
-	apic, err := MapDevice(physmem.Range{Start: p, End: p + pageSize})
-	if err != nil {
-		return err
-	}
-	// A local APIC that software has not enabled sends nothing.
-	store32(apic+apicSpurious, load32(apic+apicSpurious)|apicSoftware)
-	s.apic = apic
-	return nil
-}
-
-// sendInterrupt writes the interrupt command register. It is also used on the
-// panic path.
-//
-//go:nosplit
-func sendInterrupt(id, command uintptr) {
-	s := &k.secondaries
-	if s.x2apic != 0 {
-		gate(msrAPICCommand, uint64(id<<32|command))
-		return
-	}
-	store32(s.apic+apicCommandHigh, uint32(id<<24))
-	store32(s.apic+apicCommandLow, uint32(command))
-}
-
 // stopOthers stops every other CPU by an NMI, and goes on without those that do
-// not answer in time.
+// not answer in time: it returns how many they are.
 //
 //go:nosplit
-func stopOthers() {
-	const deliverNMI, patience = 0x4400, 100 // milliseconds
+func stopOthers(patience uintptr) (missing uintptr) {
+	const deliverNMI = 0x4400
 	s := &k.secondaries
+	w := panicNow()
 	sent := uintptr(0)
-	if panicNow().owner > 1 {
+	if w.owner > 1 {
+		writeAPIC(apicSpurious, apicSoftware|vectorSpurious)
 		sendInterrupt(k.cpu, deliverNMI)
-		sent++
+		sent = 1
 	}
 	for i := uintptr(0); i < s.count; i++ {
 		other := pointer[secondary](*element(&s.blocks[0], i) + secondaryState)
-		if other.place != panicNow().owner && other.started != 0 {
+		if other.place != w.owner && other.started != 0 {
 			sendInterrupt(other.cpu, deliverNMI)
-			sent++
+			sent |= 1 << (other.place - 1)
 		}
 	}
-	for start := ticks(); atomic.LoadUintptr(&panicNow().stopped) < sent && ticks()-start < patience*k.kilohertz; {
+	for start := ticks(); sent&^atomic.LoadUintptr(&w.stopped) != 0 && ticks()-start < patience; {
 		pause()
 	}
+	for left := sent &^ atomic.LoadUintptr(&w.stopped); left != 0; left &= left - 1 {
+		missing++
+	}
+	return missing
 }
 
-// handleSecondary panics for an exception of a secondary CPU, on the stack that it
-// was taken on.
+// stopHere is where another CPU's panic stops this one: its registers go into
+// its slot. Nothing else of the host is written.
+//
+//go:nosplit
+func stopHere(place, block, saved, faultAddress uintptr, frame *trapFrame) {
+	cpu := k.cpu
+	if block != 0 {
+		cpu = pointer[secondary](block + secondaryState).cpu
+	}
+	if slot := registerSlot(place); slot != 0 {
+		at := slot + handoff.SlotOffsetState
+		trapState(at, savedAt(saved), frame)
+		putState(at, amd64.StateOffsetCR2, faultAddress)
+		if block != 0 {
+			putSecondary(at, block)
+		}
+		finishSlot(slot, cpu, amd64.StateSize)
+	}
+	w := panicNow()
+	if bit := uintptr(1) << (place - 1); atomic.LoadUintptr(&w.stopped)&bit == 0 {
+		atomic.AddUintptr(&w.stopped, bit)
+	}
+	haltMachine()
+}
+
+// putSecondary fills in what a secondary CPU has of its own.
+//
+//go:nosplit
+func putSecondary(at, block uintptr) {
+	putState(at, amd64.StateOffsetFSBase, block+secondaryTLS)
+	putState(at, amd64.StateOffsetGDTBase, block+secondaryGDT)
+	putState(at, amd64.StateOffsetIDTBase, k.secondaries.idt)
+}
+
+// handleSecondary has the exceptions of secondary CPUs, those of any CPU on its
+// panic path, and the NMI by which another CPU's panic stops this one. It runs on
+// the stack that they were taken on; above the frame is the CPU's block, 0 for
+// CPU 0.
 //
 //go:nosplit
 func handleSecondary(saved, faultAddress uintptr) {
 	at := saved + sizeOf[savedRegisters]()
 	frame := pointer[trapFrame](at)
 	block := load64(at + sizeOf[trapFrame]())
-	state := pointer[secondary](block + secondaryState)
-	beginPanic(state.place, state.cpu)
-	c := &panicNow().context
+	place, cpu := uintptr(1), k.cpu
+	if block != 0 {
+		state := pointer[secondary](block + secondaryState)
+		place, cpu = state.place, state.cpu
+	}
+	w := panicNow()
+	switch {
+	case w.owner == place && w.depth != 0:
+		if frame.vector == vectorTimer {
+			writeAPIC(apicEOI, 0)
+		}
+		panicTrapped(frame.vector, frame.code, faultAddress, frame.ip, frame.sp, frame.vector == vectorTimer)
+	case w.owner != 0 && w.owner != place:
+		stopHere(place, block, saved, faultAddress, frame)
+	}
+	beginPanic(place, cpu)
+	c := &w.context
 	setMessage("exception on a secondary CPU")
 	c.Reason = handoff.ReasonUserFault
 	if frame.cs&3 == 0 {
@@ -279,10 +295,8 @@ func handleSecondary(saved, faultAddress uintptr) {
 		c.Reason = handoff.ReasonDoubleFault
 	}
 	c.Vector, c.ErrorCode, c.FaultAddress, c.ExitCode = uint64(frame.vector), uint64(frame.code), uint64(faultAddress), 0
-	trapState(c, savedAt(saved), frame)
-	putState(c, amd64.StateOffsetCR2, faultAddress)
-	putState(c, amd64.StateOffsetFSBase, block+secondaryTLS)
-	putState(c, amd64.StateOffsetGDTBase, block+secondaryGDT)
-	putState(c, amd64.StateOffsetIDTBase, k.secondaries.idt)
+	trapContext(c, savedAt(saved), frame)
+	putState(addressOf(&c.State), amd64.StateOffsetCR2, faultAddress)
+	putSecondary(addressOf(&c.State), block)
 	enterPanic()
 }

@@ -111,6 +111,8 @@ TEXT ·secondaryVectors(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	TRAPCODE(29)
 	TRAPCODE(30)
 	TRAP(31)
+	TRAP(32) // the timer that ends a notifier
+	IRETQ // 33: nothing is done
 
 // func secondaryTrap()
 //
@@ -186,13 +188,9 @@ TEXT ·secondaryNMI(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	JEQ	back
 	CMPQ	AX, (const_secondaryState+secondary_place)(BX)
 	JEQ	back
-	MOVQ	·k+(kernelState_panic+panicState_at)(SB), AX
-	LOCK
-	INCQ	panicWork_stopped(AX)
-stopped:
-	CLI
-	HLT
-	JMP	stopped
+	POPQ	BX
+	POPQ	AX
+	JMP	·secondaryTrap(SB)
 back:
 	POPQ	BX
 	POPQ	AX

@@ -32,9 +32,13 @@ const (
 	secondarySize      = 0xd000
 )
 
-// frontWords is where a front page has its four words: whether the CPU must
-// stop; where exceptions from EL0, and others, go on; its state.
-const frontWords = 0xf00
+// frontWords is where a front page has its five words: whether the CPU must stop
+// (stopBare, or the address of the slot that its registers go to); where
+// exceptions from EL0, others, and interrupts go on; its state.
+const (
+	frontWords = 0xf00
+	stopBare   = 1
+)
 
 // rootEntry is the size of what one entry of the root maps.
 const rootEntry = 1 << 39
@@ -44,7 +48,8 @@ type secondary struct {
 	place     uintptr // 1 for CPU 0, 2 and up: the owner of a panic
 	cpu       uintptr // affinity in MPIDR_EL1
 	started   uintptr
-	stopped   uintptr // by a panic, or halted
+	stopped   uintptr // by a panic, with no slot for its registers
+	target    uintptr // its bit as GICv2 numbers CPUs
 	function  uintptr // address of a func value
 	front     uintptr // address of the vectors
 	stack     uintptr
@@ -54,18 +59,18 @@ type secondary struct {
 }
 
 // secondaryTable is all CPUs, once StartCPU has been called: CPU 0 first. Each
-// has a root of its own, with the same tables below. A CPU is stopped by taking
-// the kernel window out of its root: it faults at its next instruction, whatever
-// is masked, and its vectors, which are not in the window, stop it. So no
-// interrupt controller is needed, and none is touched. k.root stays as it is, for
-// the dump.
+// has a root of its own, with the same tables below. A CPU that does not take the
+// interrupt which is to stop it is stopped by taking the kernel window out of
+// its root: it faults at its next instruction, whatever is masked, and its
+// vectors, which are not in the window, stop it. k.root stays as it is, for the
+// dump.
 type secondaryTable struct {
 	count     uintptr // of all but CPU 0
 	blocks    [maxSecondaries + 1]uintptr
-	arguments [4]uintptr // of callFirmware
+	arguments [4]uintptr // of callFirmware and callSwitch
 }
 
-func secondarySymbols() (front, frontEnd, start, lower, trap, exception uintptr)
+func secondarySymbols() (front, frontEnd, start, lower, trap, exception, interrupt uintptr)
 func front()
 func frontEnd()
 func secondaryStart()
@@ -74,8 +79,8 @@ func secondaryLower()
 func secondaryTrap()
 func secondaryFatal()
 
-// StartCPU starts the CPU of an affinity (MPIDR_EL1) by PSCI and lets it run f, at
-// EL0 on a stack of its own, while Go goes on on CPU 0. f and all that it calls
+// StartCPU starts the CPU of an affinity (MPIDR_EL1), by PSCI or as the device
+// tree says by the address that it waits at, and lets it run f, at EL0 on a stack of its own, while Go goes on on CPU 0. f and all that it calls
 // must be nosplit, allocate nothing, make no system call, and touch only
 // memory that is mapped and stays so: globals that were written before, and the
 // direct map. There is no g. When f returns the CPU halts. An exception on the
@@ -95,9 +100,17 @@ func startCPU(id uint32, f func()) error {
 	if s.count == maxSecondaries || f == nil {
 		return fmt.Errorf("%d are started, at most %d: %w", s.count, maxSecondaries, ErrCPU)
 	}
-	_, _, start, lower, trap, exception := secondarySymbols()
+	_, _, entry, lower, trap, exception, _ := secondarySymbols()
 	if s.blocks[0] == 0 {
 		if err := prepareFirst(exception); err != nil {
+			return err
+		}
+		if err := prepareController(); err != nil {
+			return err
+		}
+	}
+	if k.controller.version == 3 {
+		if err := k.controller.prepareRedistributor(uintptr(id)); err != nil {
 			return err
 		}
 	}
@@ -108,7 +121,7 @@ func startCPU(id uint32, f func()) error {
 	state := pointer[secondary](virtual(uintptr(block.Start) + secondaryState))
 	state.function = functionValue(f)
 	page, err := trampoline.PatchARM64(trampoline.ARM64{
-		Page: block.Start + secondaryStartup, Root: block.Start + secondaryRoot, Entry: uint64(start),
+		Page: block.Start + secondaryStartup, Root: block.Start + secondaryRoot, Entry: uint64(entry),
 		EntryStack: uint64(state.stack), Block: block.Start, BlockVA: uint64(addressOf(state)),
 		Conduit: k.facts.calls.Conduit,
 	})
@@ -119,7 +132,11 @@ func startCPU(id uint32, f func()) error {
 	cleanCache(virtual(uintptr(block.Start)), secondarySize)
 	s.count++
 	s.blocks[s.count] = virtual(uintptr(block.Start))
-	if err := turnOn(id, block.Start+secondaryStartup); err != nil {
+	start := turnOn
+	if k.facts.cpus.releaseOf(uintptr(id)) != 0 {
+		start = letGo
+	}
+	if err := start(id, block.Start+secondaryStartup); err != nil {
 		s.count--
 		return errors.Join(err, UnmapIdentity(physmem.Range{Start: block.Start, End: block.Start + secondaryRoot}), Release(block))
 	}
@@ -149,8 +166,9 @@ func prepareFirst(exception uintptr) error {
 	}
 	s := &k.secondaries
 	s.blocks[0] = virtual(uintptr(block.Start))
-	pointer[secondary](s.blocks[0] + secondaryState).started = 1
-	s.arguments = [4]uintptr{uintptr(block.Start) + secondaryRoot, uintptr(block.Start) + secondaryFront}
+	state := stateOf(0)
+	state.started, state.target = 1, k.first.target
+	s.arguments = [4]uintptr{uintptr(block.Start) + secondaryRoot, uintptr(block.Start) + secondaryFront, addressOf(state)}
 	_, err = call(callSwitch, 0, 0, 0, 0)
 	return err
 }
@@ -163,11 +181,11 @@ func newBlock(place, cpu, lower, other uintptr) (physmem.Range, error) {
 	}
 	b := virtual(uintptr(r.Start))
 	clear(bytesAt(b, secondarySize))
-	code, end, _, _, _, _ := secondarySymbols()
+	code, end, _, _, _, _, interrupted := secondarySymbols()
 	code = (code + arm64.VectorTableSize - 1) &^ (arm64.VectorTableSize - 1)
 	copy(bytesAt(b+secondaryFront, frontWords), bytesAt(code, end-code))
 	state := pointer[secondary](b + secondaryState)
-	for i, word := range [...]uintptr{0, lower, other, addressOf(state)} {
+	for i, word := range [...]uintptr{0, lower, other, interrupted, addressOf(state)} {
 		store64(b+secondaryFront+frontWords+8*uintptr(i), word)
 	}
 	*state = secondary{
@@ -196,12 +214,29 @@ func turnOn(id uint32, page physmem.Address) error {
 	return nil
 }
 
+// letGo writes a CPU's entry where it waits for it: a spin table (Linux
+// Documentation/arch/arm64/booting.rst; Devicetree Specification 3.8.1,
+// cpu-release-addr). The place is no memory of the kernel's.
+func letGo(id uint32, page physmem.Address) error {
+	p := physmem.Address(k.facts.cpus.releaseOf(uintptr(id)))
+	place, err := MapDevice(physmem.Range{Start: p, End: p + 8})
+	if err != nil {
+		return err
+	}
+	store64(place, uintptr(page))
+	signalEvent()
+	return nil
+}
+
 // Own calls that only this architecture has; their arguments are in
 // k.secondaries.
 const (
 	callFirmware = callProcessor + 0 // PSCI function, three arguments; the result in 32 bits
-	callSwitch   = callProcessor + 1 // root of the page tables, vectors
+	callSwitch   = callProcessor + 1 // root of the page tables, vectors, state
 )
+
+// callController lets CPU 0 take interrupts.
+const callController = callProcessor + 2
 
 //go:nosplit
 func serveProcessor(number, _, _ uintptr) uintptr {
@@ -210,42 +245,13 @@ func serveProcessor(number, _, _ uintptr) uintptr {
 	case callFirmware:
 		return firmware(a[0], a[1], a[2], a[3]) & 0xffff_ffff
 	case callSwitch:
-		return gate(gateSwitch, a[0], a[1], 0, 0)
+		return gate(gateSwitch, a[0], a[1], a[2], 0)
+	case callController:
+		takeInterrupts(stateOf(0))
+		k.pstate = takingPSTATE
+		return 0
 	}
 	return errnoNoCall
-}
-
-// stopOthers stops every other CPU, and goes on without those that do not
-// answer in time. Once the flush is over none of them runs what is in the
-// window (DDI 0487 D8.17.5): one that does not answer stands still, or faults
-// for ever.
-//
-//go:nosplit
-func stopOthers() {
-	const patience = 100 // milliseconds
-	s := &k.secondaries
-	if s.count == 0 {
-		return
-	}
-	for i := uintptr(0); i <= s.count; i++ {
-		block := *element(&s.blocks[0], i)
-		if pointer[secondary](block+secondaryState).place == panicNow().owner {
-			continue
-		}
-		store64(block+secondaryFront+frontWords, 1)
-		publish()
-		for a := k.window; a < k.windowEnd; a += rootEntry {
-			store64(block+secondaryRoot+a>>39&511*8, 0)
-		}
-	}
-	gate(gateFlush, 0, 0, 0, 0)
-	start := ticks()
-	for i := uintptr(0); i <= s.count; i++ {
-		state := pointer[secondary](*element(&s.blocks[0], i) + secondaryState)
-		for state.place != panicNow().owner && atomic.LoadUintptr(&state.stopped) == 0 && ticks()-start < patience*k.kilohertz {
-			pause()
-		}
-	}
 }
 
 // handleSecondary panics for an exception of a secondary CPU.
@@ -253,14 +259,18 @@ func stopOthers() {
 //go:nosplit
 func handleSecondary(at uintptr) {
 	state := pointer[secondary](at)
-	beginPanic(state.place, state.cpu)
+	trap := &state.trap
+	reason := handoff.ReasonUserFault
+	if trap.pstate&uintptr(arm64.PSTATELevelMask) != 0 {
+		reason = handoff.ReasonKernelFault
+	}
+	if !beginPanic(state.place, state.cpu) {
+		panicAgain(reason, trap.esr, 0, trap.far, trap.pc, trap.sp)
+	}
 	c := &panicNow().context
 	setMessage("exception on a secondary CPU")
-	c.Reason = handoff.ReasonUserFault
-	if state.trap.pstate&uintptr(arm64.PSTATELevelMask) != 0 {
-		c.Reason = handoff.ReasonKernelFault
-	}
-	c.Vector, c.ErrorCode, c.FaultAddress, c.ExitCode = uint64(state.trap.esr), 0, uint64(state.trap.far), 0
-	trapState(c, &state.saved, &state.trap)
+	c.Reason = reason
+	c.Vector, c.ErrorCode, c.FaultAddress, c.ExitCode = uint64(trap.esr), 0, uint64(trap.far), 0
+	trapContext(c, &state.saved, trap)
 	enterPanic()
 }

@@ -2,15 +2,18 @@
 
 #include "go_asm.h"
 #include "textflag.h"
+#include "stop_arm64.h"
 
 // What is at const_frontWords in a front page: see frontPage.
 #define STOP   (const_frontWords+0)
 #define LOWER  (const_frontWords+8)
 #define OTHER  (const_frontWords+16)
-#define STATE  (const_frontWords+24)
+#define IRQ    (const_frontWords+24)
+#define STATE  (const_frontWords+32)
 
 #define PAGE WORD $0x10000012; AND $~0xfff, R18_PLATFORM // ADR X18, this; its page
 #define FRONT MSR R18_PLATFORM, TPIDR_EL1; B other; PCALIGN $128
+#define FRONT_IRQ MSR R18_PLATFORM, TPIDR_EL1; B irq; PCALIGN $128
 
 // func front()
 //
@@ -24,8 +27,8 @@ TEXT ·front(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	FRONT
 	FRONT
 	FRONT
-	FRONT
-	FRONT
+	FRONT // the same level: a CPU that waits
+	FRONT_IRQ
 	FRONT
 	FRONT
 	MSR	R18_PLATFORM, TPIDR_EL1 // synchronous, from EL0
@@ -36,13 +39,20 @@ TEXT ·front(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	MOVD	LOWER(R18_PLATFORM), R18_PLATFORM
 	JMP	(R18_PLATFORM)
 	PCALIGN	$128
+	FRONT_IRQ
 	FRONT
 	FRONT
 	FRONT
 	FRONT
 	FRONT
 	FRONT
-	FRONT
+irq:
+	PAGE
+	MOVD	STOP(R18_PLATFORM), R18_PLATFORM
+	CBNZ	R18_PLATFORM, stop
+	PAGE
+	MOVD	IRQ(R18_PLATFORM), R18_PLATFORM
+	JMP	(R18_PLATFORM)
 other:
 	PAGE
 	MOVD	STOP(R18_PLATFORM), R18_PLATFORM
@@ -51,33 +61,13 @@ other:
 	MOVD	OTHER(R18_PLATFORM), R18_PLATFORM
 	JMP	(R18_PLATFORM)
 stop:
-	PAGE
-	MOVD	STATE(R18_PLATFORM), R18_PLATFORM
-	STP	(R0, R1), (secondary_saved+0)(R18_PLATFORM)
-	STP	(R2, R3), (secondary_saved+16)(R18_PLATFORM)
-	STP	(R4, R5), (secondary_saved+32)(R18_PLATFORM)
-	STP	(R6, R7), (secondary_saved+48)(R18_PLATFORM)
-	STP	(R8, R9), (secondary_saved+64)(R18_PLATFORM)
-	STP	(R10, R11), (secondary_saved+80)(R18_PLATFORM)
-	STP	(R12, R13), (secondary_saved+96)(R18_PLATFORM)
-	STP	(R14, R15), (secondary_saved+112)(R18_PLATFORM)
-	STP	(R16, R17), (secondary_saved+128)(R18_PLATFORM)
-	STP	(R19, R20), (secondary_saved+152)(R18_PLATFORM)
-	STP	(R21, R22), (secondary_saved+168)(R18_PLATFORM)
-	STP	(R23, R24), (secondary_saved+184)(R18_PLATFORM)
-	STP	(R25, R26), (secondary_saved+200)(R18_PLATFORM)
-	STP	(R27, g), (secondary_saved+216)(R18_PLATFORM)
-	STP	(R29, R30), (secondary_saved+232)(R18_PLATFORM)
-	MRS	ELR_EL1, R0
-	MRS	SPSR_EL1, R1
-	STP	(R0, R1), (secondary_trap+trapFrame_pc)(R18_PLATFORM)
-	MRS	SP_EL0, R0
-	MRS	TPIDR_EL1, R1
-	STP	(R0, R1), (secondary_trap+trapFrame_sp)(R18_PLATFORM)
-	MOVD	R1, (secondary_saved+144)(R18_PLATFORM)
-	DSB	$11
+	CMP	$const_stopBare, R18_PLATFORM
+	BEQ	bare
+	SAVE
+	B	stopped
+bare:
 	MOVD	$1, R0
-	MOVD	R0, secondary_stopped(R18_PLATFORM)
+	MOVD	R0, secondary_stopped(RSP)
 stopped:
 	WFI
 	B	stopped
@@ -120,15 +110,15 @@ TEXT ·secondaryUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	MOVD	R0, 24(RSP)
 	MOVD	ZR, R29
 	MOVD	ZR, g
+	MOVD	R0, 8(RSP)
+	BL	·takeInterrupts(SB)
+	MOVD	24(RSP), R0
 	MOVD	$1, R1
 	MOVD	R1, secondary_started(R0)
 	MOVD	secondary_function(R0), R26
 	MOVD	(R26), R1
 	BL	(R1)
-	MOVD	24(RSP), R0
-	MOVD	$1, R1
-	MOVD	R1, secondary_stopped(R0)
-	MOVD	$const_gateHalt, R0
+	MOVD	$const_gateWait, R0
 	BL	·gateInstruction(SB)
 	B	0(PC)
 
@@ -200,10 +190,10 @@ TEXT ·secondaryFatal(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	BL	·handleSecondary(SB)
 	B	0(PC)
 
-// func secondarySymbols() (front, frontEnd, start, lower, trap, exception uintptr)
+// func secondarySymbols() (front, frontEnd, start, lower, trap, exception, interrupt uintptr)
 //
 // Where this code is. Clobbers R0.
-TEXT ·secondarySymbols(SB),NOSPLIT,$0-48
+TEXT ·secondarySymbols(SB),NOSPLIT,$0-56
 	MOVD	$·front(SB), R0
 	MOVD	R0, front+0(FP)
 	MOVD	$·frontEnd(SB), R0
@@ -216,4 +206,6 @@ TEXT ·secondarySymbols(SB),NOSPLIT,$0-48
 	MOVD	R0, trap+32(FP)
 	MOVD	$·exception(SB), R0
 	MOVD	R0, exception+40(FP)
+	MOVD	$·interrupt(SB), R0
+	MOVD	R0, interrupt+48(FP)
 	RET

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/record"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
@@ -16,6 +17,8 @@ type Armed struct {
 	block    handoff.Block
 	report   reserve.Report
 	handler  handoff.PanicHandler
+	records  *record.Area
+	adopted  record.Adopted
 
 	mu       sync.Mutex
 	disarmed bool
@@ -93,7 +96,7 @@ func (a *Armed) Rearm(c Config) (*Armed, error) {
 	if c.Platform == nil {
 		c.Platform = a.platform
 	}
-	next, err := (&arming{Config: c, before: a.handler}).run()
+	next, err := (&arming{Config: c, before: a.handler, records: a.records, adopted: a.adopted}).run()
 	if err != nil {
 		return nil, err
 	}

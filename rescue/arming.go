@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/record"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
@@ -13,9 +14,12 @@ import (
 type arming struct {
 	Config
 	before handoff.PanicHandler // in force until this one is
-	facts  handoff.HostFacts
-	memory physmem.Memory
-	undo   []func() error
+	// The arming before: its records go on.
+	records *record.Area
+	adopted record.Adopted
+	facts   handoff.HostFacts
+	memory  physmem.Memory
+	undo    []func() error
 }
 
 // run arms, or leaves the host as it was.
@@ -59,14 +63,28 @@ func (a *arming) arm() (*Armed, error) {
 			return nil, fmt.Errorf("what an earlier boot left at %v: %w", request.Reservation, err)
 		}
 	}
+	armed := &Armed{platform: a.Platform, block: plan.Block(), report: plan.Report()}
+	records, adopted, err := a.makeRecords(plan.Earlier(), a.recordsSize())
+	if err != nil {
+		return nil, err
+	}
+	if err := plan.SetRecords(records); err != nil {
+		return nil, err
+	}
 	if err := plan.Populate(a.memory); err != nil {
 		return nil, err
 	}
-	armed := &Armed{platform: a.Platform, block: plan.Block(), report: plan.Report()}
-	if err := a.close(&armed.block); err != nil {
+	if armed.handler, err = a.handler(&armed.block); err != nil {
 		return nil, err
 	}
-	if armed.handler, err = a.handler(&armed.block); err != nil {
+	if err := a.writeOrders(&armed.block, armed.handler.Block); err != nil {
+		return nil, err
+	}
+	if armed.records, err = openRecords(a.memory, &armed.block); err != nil {
+		return nil, err
+	}
+	armed.adopted = adopted
+	if err := a.close(&armed.block); err != nil {
 		return nil, err
 	}
 	if err := a.Platform.OnPanic(armed.handler); err != nil {
@@ -102,7 +120,7 @@ func (a *arming) request() (reserve.Request, error) {
 	if a.Place.Size == 0 {
 		a.Place.Size = reserve.LeastSize(ram.Size())
 	}
-	place, err := reserve.Find(a.facts.Map, a.facts.Used, a.Place)
+	place, err := reserve.Find(a.facts.Map, a.facts.Used.Union(handoff.InterruptMemory(a.facts.Interrupts)), a.Place)
 	if err != nil {
 		return reserve.Request{}, err
 	}
@@ -110,7 +128,11 @@ func (a *arming) request() (reserve.Request, error) {
 	if allowed == nil {
 		allowed = handoff.DefaultAllowed()
 	}
-	environment, err := a.Environment.Restrict(a.Settings, allowed)
+	settings, err := a.variables()
+	if err != nil {
+		return reserve.Request{}, err
+	}
+	environment, err := a.Environment.Restrict(append(settings, a.Settings...), allowed)
 	if err != nil {
 		return reserve.Request{}, fmt.Errorf("environment: %w", err)
 	}
@@ -127,8 +149,8 @@ func (a *arming) request() (reserve.Request, error) {
 		Reservation: place, Image: image, Memory: ram, Host: f.Host,
 		DumpAvail: f.DumpAvail, Bitmap: f.Bitmap, MessageBuffer: f.MessageBuffer,
 		Redactions: a.Redact, Targets: targets, PCI: a.PCI, Environment: environment, Firmware: firmware,
-		CPUs: int(f.Host.CPUs), PagingLevels: f.PagingLevels, GigabytePages: f.GigabytePages,
-		Calls: f.Calls, Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
+		CPUs: max(int(f.Host.CPUs), a.CPUs), RecordsSize: a.recordsSize(), PagingLevels: f.PagingLevels, GigabytePages: f.GigabytePages,
+		Calls: f.Calls, Interrupts: f.Interrupts, Clock: f.Clock, Seed: f.Seed, Limits: a.Limits,
 	}, nil
 }
 
@@ -191,12 +213,14 @@ func (a *arming) handler(block *handoff.Block) (handoff.PanicHandler, error) {
 	}
 	stacks := block.Range(handoff.PartISTStacks)
 	third := physmem.Address(stacks.Size() / reserve.ISTStacks / max(uint64(block.CPUs), 1)).AlignDown(handoff.PageSize)
+	others := physmem.Range{Start: stacks.Start + reserve.ISTStacks*third, End: stacks.End}
 	stack := func(n physmem.Address) physmem.Range {
 		return physmem.Range{Start: stacks.Start + n*third, End: stacks.Start + (n+1)*third}
 	}
 	return handoff.PanicHandler{
 		Run: panicRoutine(), Block: at, PanicArea: at + uintptr(block.Parts[handoff.PartPanicArea].Offset),
 		Stack: block.Range(handoff.PartPanicStack), NMIStack: stack(0), DoubleFaultStack: stack(1), MachineCheckStack: stack(2),
+		OtherStacks: others, OtherStackSize: uint64(reserve.ISTStacks * third),
 		NMI: a.NMI,
 	}, nil
 }

@@ -3,9 +3,11 @@ package rescue
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/record"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
@@ -67,6 +69,40 @@ type Config struct {
 
 	// NMI makes a non-maskable interrupt a panic.
 	NMI bool
+
+	// CPUs is how many CPUs there will be: more than the platform knows of when
+	// arming, if some are started later. The panic area has a place for the
+	// registers of each.
+	CPUs int
+	// Patience is how long other CPUs have to stop in at a panic; 0 =
+	// DefaultPatience. Those that did not are counted, and the panic goes on.
+	Patience time.Duration
+
+	// Notifiers are called at a panic, by list and then in this order. Arming
+	// ends the registration.
+	Notifiers []Notifier
+	// Level says which of them are called before the hand-off.
+	Level Level
+	// SkipNotifiers are the names of some that are not called.
+	SkipNotifiers []string
+	// Information is what is printed to the message buffer at a panic; 0 =
+	// InformationDefault.
+	Information Information
+
+	// LoopLimit is how many panics in a row are rescued; 0 = DefaultLoopLimit,
+	// less than 0 is all. The next one leaves its record and resets. Armed.Healthy
+	// ends the row.
+	LoopLimit int
+	// RecordLayout divides the record area; the zero value is
+	// record.DefaultLayout.
+	RecordLayout record.Layout
+
+	// Watchdog is patted from both sides.
+	Watchdog Watchdog
+	// Quiesce are the PCI addresses (as in handoff.Target) of devices that the
+	// rescue program silences first of all: their MSI and MSI-X are disabled,
+	// and they may not master the bus. Nothing depends on it.
+	Quiesce []uint64
 
 	// Earlier, if set, is given what an earlier boot left at the place of the
 	// reservation, before it is written over. Its error stops the arming.

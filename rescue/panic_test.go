@@ -63,9 +63,11 @@ func TestPanicHandsOver(t *testing.T) {
 		require.Equal(t, "registers of cpu", string(area.Registers[0].State))
 		require.Zero(t, area.BrokenSeals)
 
-		// Only the panic area was written.
-		r := armed.block.Range(handoff.PartPanicArea)
-		copy(before[r.Start-h.start:r.End-h.start], h.ram[r.Start-h.start:])
+		// Only the panic area and the records were written.
+		for _, part := range []handoff.Part{handoff.PartPanicArea, handoff.PartRecords} {
+			r := armed.block.Range(part)
+			copy(before[r.Start-h.start:r.End-h.start], h.ram[r.Start-h.start:])
+		}
 		require.True(t, bytes.Equal(before, h.ram), name)
 	}
 }
@@ -106,32 +108,43 @@ func TestPanicRefusesBrokenSeals(t *testing.T) {
 	require.Equal(t, armed.FreezePoint(), h.run(testContext()), "all is whole again")
 }
 
+// again makes a context that of a panic on its own path.
+func again(c *handoff.PanicContext) *handoff.PanicContext {
+	c.Depth = 2
+	c.Second = handoff.SecondPanic{Reason: handoff.ReasonDoubleFault, CPU: 3, PC: 0x4321, Stack: 0x8765}
+	return c
+}
+
+// A second panic leaves a tombstone, and the path goes on with the next step.
 func TestSecondPanic(t *testing.T) {
 	t.Parallel()
-	second := testContext()
-	second.Depth, second.Reason, second.PC = 2, handoff.ReasonDoubleFault, 0x4321
-
-	t.Run("before anything was written", func(t *testing.T) {
-		t.Parallel()
+	for step := uint32(0); step < stepsEnd; step++ {
 		h := newTestHost(t)
 		armed := arm(t, testConfig(h))
-		require.Equal(t, armed.FreezePoint(), h.run(second), "the next phase goes on")
+		c := testContext()
+		for s := uint32(stepRecord); s <= step; s++ { // what was done by then
+			switch s {
+			case stepRecord:
+				writeMinimal(c, h.handler.PanicArea)
+			case stepComplete:
+				writeRest(c, h.handler.PanicArea)
+			}
+		}
+		store32(h.handler.PanicArea+handoff.PanicOffsetStep, step)
+		to := h.run(again(c))
 		area := h.panicArea(t, &armed.block)
 		require.Equal(t, uint32(1), area.Nested)
 		require.Equal(t, handoff.ReasonDoubleFault, area.Tombstone.Reason)
 		require.Equal(t, uint64(0x4321), area.Tombstone.PC)
-		require.Equal(t, uint64(0x5678), area.Tombstone.Stack)
-	})
-	t.Run("while the seals were checked", func(t *testing.T) {
-		t.Parallel()
-		h := newTestHost(t)
-		armed := arm(t, testConfig(h))
-		require.True(t, writePanic(testContext(), h.handler.PanicArea))
-		require.Zero(t, h.run(second), "it would fault again")
-		area := h.panicArea(t, &armed.block)
+		require.Equal(t, uint64(0x8765), area.Tombstone.Stack)
 		require.Equal(t, handoff.ReasonUserFault, area.Reason, "the first panic is not written over")
-		require.Equal(t, handoff.ReasonDoubleFault, area.Tombstone.Reason)
-	})
+		if step < stepLeave {
+			require.Equal(t, armed.FreezePoint(), to, "step %d", step)
+			require.Equal(t, handoff.StateSealed, area.State)
+			continue
+		}
+		require.Zero(t, to, "step %d: it would fault again", step)
+	}
 }
 
 func TestPanicDistrustsLengths(t *testing.T) {

@@ -4,12 +4,13 @@ import (
 	"unsafe"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
-	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
-// Everything in this file runs while the host panics, on a stack in the
-// reservation. It is nosplit, loads and stores by address, and calls nothing
-// outside of it but assembly. It writes to the panic area and to nothing else.
+// Everything in the files whose names begin with panic runs while the host
+// panics, on a stack in the reservation. It is nosplit, loads and stores by
+// address, and calls nothing outside of it but assembly, package record and what
+// the kernel lends. It writes to the panic area and the records, and to nothing
+// else.
 
 // pointer makes a pointer of an address in the direct map, which is no memory
 // of Go's.
@@ -44,39 +45,15 @@ func stamp(panicArea uintptr, phase handoff.Phase) {
 	store64(panicArea+handoff.PanicOffsetPhases+8*uintptr(phase), counter())
 }
 
-// headerBroken is the bit of the block's header in the mask of broken seals.
-const headerBroken = 1 << 63
-
-// panicHardware is the panic routine for a CPU with an instruction for CRC-32C,
-// panicPlain that for others. Which it is was chosen when arming.
+// order is the address of one of the panic area's orders.
 //
 //go:nosplit
-func panicHardware(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address {
-	if !writePanic(c, panicArea) {
-		return 0
-	}
-	return leave(block, panicArea, checkSeals(block, true))
-}
+func order(area, offset uintptr) uintptr { return area + handoff.PanicOffsetOrders + offset }
 
-//go:nosplit
-func panicPlain(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address {
-	if !writePanic(c, panicArea) {
-		return 0
-	}
-	return leave(block, panicArea, checkSeals(block, false))
-}
-
-// writePanic writes what is known, small things first. It reports whether there
-// is any sense in going on.
+// writeMinimal writes what is known at once: reason, own registers, message.
 //
 //go:nosplit
-func writePanic(c *handoff.PanicContext, area uintptr) bool {
-	if load64(area+handoff.PanicOffsetMagic) != handoff.PanicMagic {
-		return false
-	}
-	if c.Depth > 1 {
-		return writeTombstone(c, area)
-	}
+func writeMinimal(c *handoff.PanicContext, area uintptr) {
 	store64(area+handoff.PanicOffsetPhases+8*uintptr(handoff.PhaseEntered), c.Entered)
 	store32(area+handoff.PanicOffsetReason, uint32(c.Reason))
 	store32(area+handoff.PanicOffsetCPU, c.CPU)
@@ -85,69 +62,63 @@ func writePanic(c *handoff.PanicContext, area uintptr) bool {
 	store64(area+handoff.PanicOffsetFaultAddress, c.FaultAddress)
 	store64(area+handoff.PanicOffsetPC, c.PC)
 	store64(area+handoff.PanicOffsetExitCode, c.ExitCode)
-	length := uintptr(c.MessageLength)
-	if length > handoff.MaxPanicMessage {
-		length = handoff.MaxPanicMessage
-	}
-	copyBytes(area+handoff.PanicOffsetMessage, uintptr(unsafe.Pointer(&c.Message)), length)
-	store32(area+handoff.PanicOffsetMessageLength, uint32(length))
+	copyBytes(area+handoff.PanicOffsetMessage, uintptr(unsafe.Pointer(&c.Message)), messageLength(c))
+	store32(area+handoff.PanicOffsetMessageLength, uint32(messageLength(c)))
+	writeRegisters(c, area+handoff.PanicOffsetRegisters)
 	store32(area+handoff.PanicOffsetState, uint32(handoff.StateEntered))
+}
 
+//go:nosplit
+func messageLength(c *handoff.PanicContext) uintptr {
+	if c.MessageLength > handoff.MaxPanicMessage {
+		return handoff.MaxPanicMessage
+	}
+	return uintptr(c.MessageLength)
+}
+
+//go:nosplit
+func stateLength(c *handoff.PanicContext) uintptr {
+	if c.StateLength > handoff.MaxPanicState {
+		return handoff.MaxPanicState
+	}
+	return uintptr(c.StateLength)
+}
+
+// writeRest writes what the rescue program needs to find its way in the host.
+//
+//go:nosplit
+func writeRest(c *handoff.PanicContext, area uintptr) {
 	store64(area+handoff.PanicOffsetRoot, c.Root)
 	store64(area+handoff.PanicOffsetRootLower, c.RootLower)
 	store64(area+handoff.PanicOffsetMessageBuffer, c.MessageBuffer)
-	writeRegisters(c, area+handoff.PanicOffsetRegisters)
 	store32(area+handoff.PanicOffsetState, uint32(handoff.StateCaptured))
 	stamp(area, handoff.PhaseCaptured)
-	return true
 }
 
 // writeRegisters fills a register slot. Its valid word comes last.
 //
 //go:nosplit
 func writeRegisters(c *handoff.PanicContext, slot uintptr) {
-	length := uintptr(c.StateLength)
-	if length > handoff.MaxPanicState {
-		length = handoff.MaxPanicState
-	}
 	store32(slot+handoff.SlotOffsetCPU, c.CPU)
 	store64(slot+handoff.SlotOffsetTime, c.Entered)
-	copyBytes(slot+handoff.SlotOffsetState, uintptr(unsafe.Pointer(&c.State)), length)
-	store32(slot+handoff.SlotOffsetLength, uint32(length))
+	copyBytes(slot+handoff.SlotOffsetState, uintptr(unsafe.Pointer(&c.State)), stateLength(c))
+	store32(slot+handoff.SlotOffsetLength, uint32(stateLength(c)))
 	store32(slot+handoff.SlotOffsetValid, 1)
 }
 
-// writeTombstone records a panic on the panic path. What the first one had
-// completed is used; a fault while the seals were checked would come again.
+// writeTombstone records a panic on the panic path.
 //
 //go:nosplit
-func writeTombstone(c *handoff.PanicContext, area uintptr) bool {
-	state := handoff.State(load32(area + handoff.PanicOffsetState))
+func writeTombstone(c *handoff.PanicContext, area uintptr) {
+	s := &c.Second
 	store32(area+handoff.PanicOffsetNested, load32(area+handoff.PanicOffsetNested)+1)
 	t := area + handoff.PanicOffsetTombstone
-	store32(t+handoff.TombstoneOffsetCPU, c.CPU)
-	store64(t+handoff.TombstoneOffsetPC, c.PC)
-	store64(t+handoff.TombstoneOffsetStack, c.Stack)
-	store64(t+handoff.TombstoneOffsetFaultAddress, c.FaultAddress)
-	store64(t+handoff.TombstoneOffsetVector, c.Vector)
-	store64(t+handoff.TombstoneOffsetErrorCode, c.ErrorCode)
+	store32(t+handoff.TombstoneOffsetCPU, s.CPU)
+	store64(t+handoff.TombstoneOffsetPC, s.PC)
+	store64(t+handoff.TombstoneOffsetStack, s.Stack)
+	store64(t+handoff.TombstoneOffsetFaultAddress, s.FaultAddress)
+	store64(t+handoff.TombstoneOffsetVector, s.Vector)
+	store64(t+handoff.TombstoneOffsetErrorCode, s.ErrorCode)
 	store64(t+handoff.TombstoneOffsetTime, counter())
-	store32(t+handoff.TombstoneOffsetReason, uint32(c.Reason))
-	return state < handoff.StateCaptured
-}
-
-// leave says where to go on: at the trampoline, whose address the sealed header
-// has, or nowhere.
-//
-//go:nosplit
-func leave(block, area uintptr, broken uint64) physmem.Address {
-	store64(area+handoff.PanicOffsetBrokenSeals, broken)
-	stamp(area, handoff.PhaseSealed)
-	if broken != 0 {
-		store32(area+handoff.PanicOffsetState, uint32(handoff.StateRefused))
-		return 0
-	}
-	store32(area+handoff.PanicOffsetState, uint32(handoff.StateSealed))
-	stamp(area, handoff.PhaseTrampoline)
-	return physmem.Address(load64(block+handoff.OffsetReservation) + load64(block+handoff.OffsetTrampoline))
+	store32(t+handoff.TombstoneOffsetReason, uint32(s.Reason))
 }

@@ -167,3 +167,7 @@ func testImage(architecture handoff.Architecture) *bytes.Reader {
 	}
 	return bytes.NewReader(data)
 }
+
+func (m *hostMemory) ViewPhysical(r physmem.Range) []byte {
+	return m.ram[r.Start-m.start : r.End-m.start]
+}

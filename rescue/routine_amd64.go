@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/record"
 )
 
 // crcHardware updates a CRC-32C with the bytes [p, p+n), without the inversions
@@ -21,3 +22,11 @@ func panicRoutine() func(c *handoff.PanicContext, block, panicArea uintptr) phys
 	}
 	return panicPlain
 }
+
+// architecture is that of registers in a record.
+const architecture = record.AMD64
+
+// pageFault reports whether an exception is one.
+//
+//go:nosplit
+func pageFault(c *handoff.PanicContext) bool { return c.Vector == 14 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/record"
 )
 
 // crcHardware updates a CRC-32C with the bytes [p, p+n), without the inversions
@@ -23,4 +24,15 @@ func panicRoutine() func(c *handoff.PanicContext, block, panicArea uintptr) phys
 		return panicHardware
 	}
 	return panicPlain
+}
+
+// architecture is that of registers in a record.
+const architecture = record.ARM64
+
+// pageFault reports whether an exception is an abort (DDI 0487 D24.2.40, EC).
+//
+//go:nosplit
+func pageFault(c *handoff.PanicContext) bool {
+	class := c.Vector >> 26 & 0x3f
+	return class == 0x20 || class == 0x21 || class == 0x24 || class == 0x25
 }

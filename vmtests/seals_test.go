@@ -108,7 +108,7 @@ func TestSecondPanicOnThePanicPath(t *testing.T) {
 	exit := h.finish()
 	require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)
 	area := h.panicArea(r.Block)
-	require.Equal(t, handoff.StateCaptured, area.State)
+	require.Equal(t, handoff.StateRefused, area.State)
 	require.Equal(t, handoff.ReasonCall, area.Reason, "the first panic is not written over")
 	require.Equal(t, uint32(1), area.Nested)
 	require.Equal(t, handoff.ReasonUserFault, area.Tombstone.Reason)

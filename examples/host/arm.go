@@ -36,6 +36,14 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for disks: %w", err)
 	}
+	cpus, err := startCPUs(environment)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := strconv.Atoi(lookup(environment, "loop.limit", "0"))
+	if err != nil {
+		return nil, fmt.Errorf("loop.limit: %w", err)
+	}
 	var platform rescue.Platform = kernel.Platform{}
 	if lookup(environment, "fill", "") != "" {
 		platform = allPages{}
@@ -49,6 +57,9 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		Targets:     disks,
 		PCI:         spaces,
 		NMI:         true,
+		CPUs:        max(cpus, 2), // one more may be started later
+		Notifiers:   notifiers(environment),
+		LoopLimit:   limit,
 	})
 }
 

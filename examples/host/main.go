@@ -4,7 +4,10 @@
 //
 // Its command line is words of the form key=value:
 //
-//	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, none
+//	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, cpu2, cpu3, none
+//	cpus=N             CPUs to start before arming; 1
+//	notify=NAME,NAME   notifiers that misbehave: fault, hang, panic, allocate, deep; or do not: table
+//	loop.limit=N       panics in a row that are rescued
 //	after=DURATION     how long to work before; 10ms
 //	reserve.size=N     of the reservation; reserve.limit=ADDRESS, reserve.lowest=1 where it may be
 //	fill=1             dump all RAM, not only the pages in use

@@ -35,8 +35,8 @@ func panicAs(kind string, armed *rescue.Armed) {
 		os.Exit(3)
 	case "nmi": // whoever wants it sends one
 		spin()
-	case "cpu": // a fault on another CPU
-		if err := kernel.StartCPU(1, wildStore); err != nil {
+	case "cpu", "cpu2", "cpu3": // a fault on another CPU
+		if err := faultOn(map[string]int{"cpu": 1, "cpu2": 2, "cpu3": 3}[kind]); err != nil {
 			fmt.Println("host:", err)
 			os.Exit(1)
 		}

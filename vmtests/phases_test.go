@@ -1,0 +1,74 @@
+package vmtests
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+)
+
+// phaseTest is a panic whose phases are looked at.
+type phaseTest struct {
+	name    string
+	kind    string
+	command string
+	cpus    int
+	reason  handoff.Reason
+	facts   map[string]string // of the witness
+	log     []string          // of the host's message buffer
+	some    bool              // only with -full
+}
+
+var phaseTests = []phaseTest{
+	{name: "three CPUs stop", kind: "call", command: "cpus=4", cpus: 4, reason: handoff.ReasonCall, facts: map[string]string{
+		"not_stopped": "0", "cpus": "[0 1 2 3]", "notifier_hello": "done", "notifier_goodbye": "not called",
+	}, log: []string{"host: this goes into the dump"}},
+	{name: "CPU 2 of 4", kind: "cpu2", command: "cpus=4", cpus: 4, reason: handoff.ReasonUserFault, facts: map[string]string{
+		"not_stopped": "0", "cpus": "[2 0 1 3]",
+	}},
+	{name: "notifiers are cut off", kind: "call", command: "notify=fault,panic,allocate,deep,table,hang", cpus: 1, reason: handoff.ReasonCall, facts: map[string]string{
+		"nested": "0", "notifier_fault": "faulted", "notifier_panic": "faulted", "notifier_allocate": "faulted",
+		"notifier_deep": "faulted", "notifier_table": "done", "notifier_hang": "timed out", "notifier_pvpanic": "done",
+	}, log: []string{"host: notifier 0x0 says two"}},
+}
+
+func TestPhases(t *testing.T) {
+	for _, r := range runners {
+		for _, test := range phaseTests {
+			t.Run(r.name+"/"+test.name, func(t *testing.T) {
+				config := machine.Config{CPUs: test.cpus, InterruptController: true}
+				h := freezeAt(t, r, config, test.kind, test.command, witnessProgram)
+				said := h.requireTrue(h.finish(), test.reason, "")
+				requireFacts(t, said, test.facts)
+				log := h.log()
+				for _, line := range test.log {
+					require.Contains(t, log, line)
+				}
+			})
+		}
+	}
+}
+
+func requireFacts(t *testing.T, said testimony, want map[string]string) {
+	t.Helper()
+	for name, value := range want {
+		require.Equal(t, value, said.facts[name], "%s: %v", name, said.facts)
+	}
+}
+
+// log is the host's message buffer at the freeze point, without what was never
+// written.
+func (h *handOff) log() string {
+	h.t.Helper()
+	r := h.opened()
+	data := make([]byte, r.Block.MessageBuffer.Length)
+	for at, e := range r.Block.MessageBuffer.Extents {
+		require.Zero(h.t, at, "one piece")
+		_, err := h.before.Memory.ReadPhysical(data, e.Start)
+		require.NoError(h.t, err)
+	}
+	return strings.ReplaceAll(string(data), "\x00", "")
+}
