@@ -32,12 +32,10 @@ const (
 	efiPage       = 0x868 // arm64: of the trampoline's page
 	efiDirectBase = 0x870 // amd64
 	efiGUID       = 0x880 // 16 bytes
-	efiMessage    = 0x890 // UCS-2, up to efiGDT
-	efiGDT        = 0x960 // amd64: a null descriptor, and 8 bytes of code; the operand lies between
-	efiGDTR       = 0x96e
-	efiIDTR       = 0x97e
+	efiMessage    = 0x890 // UCS-2
+	efiGDTR       = 0x96e // amd64: u16 limit, then u64 base, aligned
 	efiCapacity   = 0x988
-	efiTable      = 0x9a0 // amd64: the descriptors
+	efiTable      = 0x9a0 // amd64: descriptors
 )
 
 // loadedImageGUID is EFI_LOADED_IMAGE_PROTOCOL_GUID (UEFI 2.10, 9.1):

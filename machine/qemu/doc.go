@@ -35,6 +35,12 @@
 // to X30, SP, PC, PSTATE and the system registers that QEMU's GDB stub knows, by its
 // names; SetState sets all but the system registers.
 //
+// # UEFI
+//
+// With [Options].UEFI a machine of either architecture boots by UEFI: the firmware
+// of Debian's packages ovmf and qemu-efi-aarch64. Memory map and tables are the
+// firmware's then. On amd64 its variables last as long as the machine.
+//
 // # Elsewhere
 //
 // New needs qemu-system-x86_64 or qemu-system-aarch64 in PATH; QEMU missing or

@@ -23,6 +23,9 @@ type guest struct {
 	memory  *memory
 	usable  physmem.Ranges
 
+	firmware  firmware
+	directory string // with system partition and variables, where it boots by UEFI
+
 	mu      sync.Mutex // holds process still for NMI
 	process *process   // nil: QEMU has ended
 	closed  bool
@@ -52,6 +55,9 @@ func (m *guest) open(o Options) error {
 		return err
 	}
 	if err := check(&m.config); err != nil {
+		return err
+	}
+	if err := m.prepareFirmware(); err != nil {
 		return err
 	}
 	file, usable := m.board.layout(m.config.MemorySize)
@@ -94,6 +100,10 @@ func (m *guest) arguments(dir string) ([]string, error) {
 		"-object", fmt.Sprintf("memory-backend-file,id=ram,share=on,size=%d,mem-path=%s3", m.config.MemorySize, descriptorDirectory),
 	}
 	boot := m.config.Boot
+	if m.options.UEFI {
+		a = append(a, m.firmwareArguments()...)
+		boot = machine.Boot{}
+	}
 	files := []struct {
 		option string
 		data   []byte
@@ -223,7 +233,7 @@ func (m *guest) Close() error {
 		return nil
 	}
 	m.closed = true
-	err := m.endProcess()
+	err := errors.Join(m.endProcess(), m.removeFirmware())
 	if m.memory != nil {
 		err = errors.Join(err, m.memory.Close())
 	}

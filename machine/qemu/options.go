@@ -15,6 +15,12 @@ type Options struct {
 	CPU          string               // -cpu; empty: max or cortex-a57
 	Accelerator  string               // -accel; empty: tcg
 	Arguments    []string             // more arguments
+
+	// UEFI boots by UEFI firmware. The boot image is an EFI application
+	// (bootimage.WrapEFI), which has command line and modules in it; it is started
+	// from a disk, the first on PCI, with a system partition. Without the firmware's
+	// files New gives machine.ErrUnavailable.
+	UEFI bool
 }
 
 // New makes an amd64 machine with QEMU's emulation.

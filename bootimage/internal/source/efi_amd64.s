@@ -16,7 +16,7 @@
 #define GUID         0x880 // EFI_LOADED_IMAGE_PROTOCOL_GUID
 #define MESSAGE      0x890
 #define GDTR         0x96e // limit; the base is aligned
-#define IDTR         0x97e
+#define IDTR         0x97e // limit 0, base 0
 #define CAPACITY     0x988
 
 // Offsets in the tables of UEFI 2.10: system table 4.3, boot services 4.4, simple
