@@ -39,6 +39,10 @@ type Config struct {
 	// Disk is the file that the machine's disk is kept in. It is made. Required.
 	Disk string
 
+	// Seed is what the disk's identity is made of: with one, an emulated drill
+	// is the same to the byte each time. 0 = at random.
+	Seed uint64
+
 	// Console, if set, is given what the guests write.
 	Console io.Writer
 	// Notify, if set, is told of each phase when it is over.

@@ -3,8 +3,10 @@ package drill
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -92,11 +94,26 @@ func (d *drill) prepareDisk(context.Context) error {
 	if err := file.Truncate(d.size); err != nil {
 		return err
 	}
-	var id target.ID
-	if _, err := rand.Read(id[:]); err != nil {
+	options := target.PrepareOptions{Size: d.size}
+	if d.Seed != 0 {
+		binary.LittleEndian.PutUint64(options.ID[:], d.Seed)
+		options.Time = time.Unix(0, 0)
+	} else {
+		options.Time = time.Now()
+		if _, err := rand.Read(options.ID[:]); err != nil {
+			return err
+		}
+	}
+	_, err = target.Prepare(file, options)
+	return err
+}
+
+// openDisk opens the disk that prepareDisk has made before.
+func (d *drill) openDisk(context.Context) (err error) {
+	if d.disk, err = os.OpenFile(d.Disk, os.O_RDWR, 0); err != nil {
 		return err
 	}
-	_, err = target.Prepare(file, target.PrepareOptions{ID: id, Size: d.size, Time: time.Now()})
+	d.size, err = d.disk.Seek(0, io.SeekEnd)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
+	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
 // emulatedARM is the emulated arm64 machine with what there is to choose.
@@ -152,6 +153,24 @@ func TestEmulatedARM64Dump(t *testing.T) {
 		d := f.goOn(t, fault{on: onEmulatedARM64, disks: map[int]device.Faults{0: {Fail: device.AfterWrites(5)}}})
 		require.NotEqual(t, "whole", d.report()["status"], "%s", d.console)
 	})
+}
+
+// An arm64 host that froze in QEMU goes on in the emulated machine, and natively:
+// the raw minidump is the same to the byte.
+func TestEmulatedARM64Transplant(t *testing.T) {
+	disk := labelledDisk(t, 16<<20)
+	config := machine.Config{Disks: []machine.Disk{fileDisk(t, disk)}}
+	h := freezeAt(t, plainARM64, config, "nil", "", rescueProgram)
+	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
+	require.NoError(t, err)
+	config.Disks[0].Storage = disk
+	f := &frozen{snapshot: h.before, opened: opened, config: config, disks: []*memoryDisk{disk}}
+	native, size := f.native(t)
+	t.Logf("%d bytes, SHA-256 %s", size, native)
+	there := f.goOn(t, fault{on: onEmulatedARM64})
+	there.requireStatus("whole", "0")
+	there.requireWhole(0)
+	require.Equal(t, native, there.digest(), "the dump is not the native one")
 }
 
 // Drills of arm64 hosts in a row on the emulated machine, each with another kind

@@ -16,7 +16,7 @@ import (
 )
 
 // symbol is the address of a function of an image that has its symbols.
-func symbol(t *testing.T, image []byte, name string) uint64 {
+func symbol(t testing.TB, image []byte, name string) uint64 {
 	t.Helper()
 	file, err := elf.NewFile(bytes.NewReader(image))
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ var only = flag.String("machine", "", "run tests that have no machine of their o
 
 // amd64's machines.
 var (
-	onEmulator = runner{"emulated", emulated.New, 2 * time.Minute, machine.AMD64}
+	onEmulator = runner{"emulated", emulated.New, 10 * time.Minute, machine.AMD64}
 	onKVM      = runner{"kvm", kvm.New, 30 * time.Second, machine.AMD64}
 	onQEMU     = runner{"qemu", qemu.New, 2 * time.Minute, machine.AMD64}
 )

@@ -22,7 +22,7 @@ type program struct {
 
 // commands makes the commands, in the order of the help. A command is one
 // file, and one line here.
-var commands = []func(*program) *cobra.Command{newBuild, newBoot, newDrill, newInspect}
+var commands = []func(*program) *cobra.Command{newBuild, newBoot, newDrill, newTrace, newInspect}
 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, messages io.Writer) int {

@@ -33,15 +33,16 @@ func (c *CPU) traced() func() {
 
 var visibleNames = [...]string{
 	"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-	"rflags", "cs", "ss", "fs", "gs", "cr0", "cr2", "cr3", "cr4", "efer", "gdtr", "idtr", "tr", "dr7",
+	"rflags", "cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4", "efer", "gdtr", "idtr", "tr", "ldtr", "dr7",
 }
 
 // visible are the registers of a trace.
 func (c *CPU) visible() (v [len(visibleNames)]uint64) {
 	copy(v[:], c.r[:16])
 	copy(v[16:], []uint64{
-		c.getFlags(), uint64(c.segments[segCS].Selector), uint64(c.segments[segSS].Selector), c.segments[segFS].Base, c.segments[segGS].Base,
-		c.cr0, c.cr2, c.cr3, c.cr4, c.efer, c.gdtr.Base, c.idtr.Base, uint64(c.tr.Selector), c.dr7,
+		c.getFlags(), uint64(c.segments[segCS].Selector), uint64(c.segments[segSS].Selector), uint64(c.segments[segDS].Selector), uint64(c.segments[segES].Selector),
+		c.segments[segFS].Base, c.segments[segGS].Base,
+		c.cr0, c.cr2, c.cr3, c.cr4, c.efer, c.gdtr.Base, c.idtr.Base, uint64(c.tr.Selector), uint64(c.ldtr.Selector), c.dr7,
 	})
 	return v
 }
@@ -66,7 +67,10 @@ func (c *CPU) disassemble(pc uint64) ([]byte, string) {
 	if d, err := x86asm.Decode(b, bits); err == nil && d.Op != 0 {
 		return b, x86asm.GNUSyntax(d, pc, nil)
 	}
-	return b, "(" + in.entry.name + ")"
+	if strings.ContainsAny(in.entry.name, " ,abcdefghijklmnopqrstuvwxyz") {
+		return b, "(" + in.entry.name + ")" // what several have in common
+	}
+	return b, strings.ToLower(in.entry.name)
 }
 
 // report describes the instruction that stopped the machine.
