@@ -13,4 +13,5 @@ var _ = [...]any{
 	callGuarded, endGuarded, secondaryNMI, secondaryUndefined, secondaryFatal, handleSecondary,
 	runPanic, addressOf(&leave), addressOf(&k.blockAddress),
 	addressOf(&k.returnAddress), addressOf(&k.scratch),
+	addressOf(&k.panic.own.guard.resume), interruptFlag,
 }
