@@ -141,7 +141,7 @@ func secondCPU(arguments []string) {
 		check(time.Since(start) < 5*time.Second, "CPU 1 does not count")
 		time.Sleep(time.Millisecond)
 	}
-	check(must(kernel.Facts()).Host.CPUs == 2, "the facts have another number of CPUs")
+	check(must(kernel.Facts()).Host.CPUs >= 2, "the facts have another number of CPUs")
 	if arguments[0] == "here" {
 		kernel.Panic("as asked for")
 	}
