@@ -32,8 +32,7 @@
 //
 // Board virt, RAM from 1 GiB on, disks on virtio-mmio. The boot image is an arm64 Image; the guest
 // turns the machine off and resets it by PSCI. Halted is not seen. State has X0
-// to X30, SP, PC, PSTATE and the system registers that QEMU's GDB stub knows, by its
-// names; SetState sets all but the system registers.
+// to X30, SP, PC, PSTATE and the system registers that QEMU's GDB stub knows; SetState sets all but the system registers.
 //
 // # UEFI
 //

@@ -143,7 +143,7 @@ func (b board) diskArguments(disks []machine.Disk) ([]string, error) {
 			return nil, fmt.Errorf("disk %d whose storage is no file: %w", i, machine.ErrUnsupported)
 		}
 		a = append(a,
-			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s,readonly=%s", i, f.Name(), map[bool]string{false: "off", true: "on"}[d.ReadOnly]),
+			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file.locking=off,file.filename=%s,readonly=%s", i, f.Name(), map[bool]string{false: "off", true: "on"}[d.ReadOnly]),
 			"-device", fmt.Sprintf("%s,drive=disk%d,serial=%s", b.disk, i, d.Name))
 	}
 	return a, nil

@@ -129,9 +129,18 @@ func (m *guest) stateARM64(p *process) (*machine.ARM64State, error) {
 		if err != nil {
 			continue // not readable in this state
 		}
+		if architectural, ok := arm64Names[name]; ok {
+			name = architectural
+		}
 		s.System[name] = v
 	}
 	return s, nil
+}
+
+// arm64Names are registers of EL1 that QEMU calls as AArch32 does.
+var arm64Names = map[string]string{
+	"SCTLR": "SCTLR_EL1", "CPACR": "CPACR_EL1", "VBAR": "VBAR_EL1", "CNTKCTL": "CNTKCTL_EL1", "AMAIR0": "AMAIR_EL1",
+	"CSSELR": "CSSELR_EL1", "CLIDR": "CLIDR_EL1", "AIDR": "AIDR_EL1",
 }
 
 func (m *guest) setARM64(p *process, s *machine.ARM64State) error {
