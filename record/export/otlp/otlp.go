@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
 	"go.opentelemetry.io/otel/log"
 	sdk "go.opentelemetry.io/otel/sdk/log"
@@ -128,14 +129,14 @@ func logRecord(r *record.Record) (l log.Record) {
 	if message == "" {
 		message = r.Class
 	}
-	l.SetBody(log.StringValue(message))
+	l.SetBody(attribute.StringValue(message))
 	for _, a := range export.Attributes(r) {
-		l.AddAttributes(log.KeyValue{Key: "record." + a.Key, Value: value(a.Value)})
+		l.AddAttributes(attribute.KeyValue{Key: attribute.Key("record." + a.Key), Value: value(a.Value)})
 	}
 	if record.Within(r.Class, "host.fault") || record.Within(r.Class, "task.fault") {
-		l.AddAttributes(log.String("exception.type", r.Class), log.String("exception.message", message))
+		l.AddAttributes(attribute.String("exception.type", r.Class), attribute.String("exception.message", message))
 		if r.Trace != "" {
-			l.AddAttributes(log.String("exception.stacktrace", r.Trace))
+			l.AddAttributes(attribute.String("exception.stacktrace", r.Trace))
 		}
 	}
 	return l
@@ -153,14 +154,14 @@ func severity(r *record.Record) log.Severity {
 
 // value is an attribute's value. OTLP's integers are signed: one that has no room is
 // text.
-func value(v slog.Value) log.Value {
+func value(v slog.Value) attribute.Value {
 	switch v.Kind() {
 	case slog.KindUint64:
 		if n := v.Uint64(); n <= 1<<63-1 {
-			return log.Int64Value(int64(n))
+			return attribute.Int64Value(int64(n))
 		}
 	case slog.KindBool:
-		return log.BoolValue(v.Bool())
+		return attribute.BoolValue(v.Bool())
 	}
-	return log.StringValue(v.String())
+	return attribute.StringValue(v.String())
 }
