@@ -5,6 +5,9 @@ import "math/bits"
 // trailing is the number of the lowest bit that is set.
 func trailing(v uint64) uint8 { return uint8(bits.TrailingZeros64(v)) }
 
+// bitLength is how many bits a number takes.
+func bitLength(v uint64) int { return bits.Len64(v) }
+
 // lowerBitfield is for SBFM (op 0), BFM (1) and UBFM (2). What goes right is
 // extracted, what goes left is inserted into zeros or the target.
 func lowerBitfield(in *inst) bool {

@@ -21,7 +21,10 @@ type block struct {
 // level in bits 1 and 0, and whether vector registers are enabled in bit 2.
 type blockContext uint8
 
-const contextVectors blockContext = 1 << 2
+const (
+	contextVectors blockContext = 1 << 2
+	contextCached  blockContext = 1 << 3 // fetched through an instruction cache that is modelled
+)
 
 // place is what a block was decoded from.
 type place struct {
@@ -82,6 +85,9 @@ func operationStale(c *CPU, in *inst) bool {
 	return false
 }
 
+// pastEnd is the size of what stands behind the last instruction of a block.
+const pastEnd = 0xff
+
 // operationNext ends a block that ends without a branch.
 func operationNext(c *CPU, in *inst) bool { return c.branch(in.ip) }
 
@@ -89,11 +95,10 @@ func jumpIndex(pc uint64) uint64 { return (pc>>2 ^ pc>>14) % jumpEntries }
 
 // find gives the block at pc, or nil with c.event set.
 func (c *CPU) find() *block {
-	physical, ok := c.translatePC()
+	p, ok := c.place()
 	if !ok {
 		return nil
 	}
-	p := place{physical, c.pc, c.context}
 	b := c.blocks.places[p]
 	if b == nil {
 		if b = c.decodeBlock(p, maxBlock); b == nil {
@@ -104,23 +109,27 @@ func (c *CPU) find() *block {
 	return b
 }
 
-// translatePC gives the physical address of the next instruction.
-func (c *CPU) translatePC() (uint64, bool) {
+// place is where the next instruction is.
+func (c *CPU) place() (place, bool) {
 	if c.illegal {
-		return 0, c.raise(arm64.ClassIllegalState, 0)
+		return place{}, c.raise(arm64.ClassIllegalState, 0)
 	}
 	if c.pc&3 != 0 {
 		c.fault = fault{class: arm64.ClassPCAlignment, address: c.pc, hasFAR: true}
 		c.event = eventFault
-		return 0, false
+		return place{}, false
 	}
-	pa, _, ok := c.translate(c.pc, accessExecute)
-	return pa, ok
+	pa, attributes, ok := c.translate(c.pc, accessExecute)
+	p := place{pa, c.pc, c.context}
+	if c.caches != nil && attributes == attributeCacheable {
+		p.context |= contextCached
+	}
+	return p, ok
 }
 
 // decodeBlock decodes up to limit instructions and keeps them.
 func (c *CPU) decodeBlock(p place, limit int) *block {
-	page := c.fetchPage(p.physical)
+	page := c.fetchPage(p)
 	if page == nil {
 		c.abort(c.pc, accessExecute, faultExternal)
 		return nil
@@ -134,7 +143,7 @@ func (c *CPU) decodeBlock(p place, limit int) *block {
 		pc += 4
 		offset += 4
 		if in.entry.form&last != 0 || offset >= emulator.PageSize || n >= limit || c.breaks[pc] {
-			b.code = append(b.code, inst{run: operationNext, ip: pc, entry: in.entry, ordinal: in.ordinal})
+			b.code = append(b.code, inst{run: operationNext, ip: pc, entry: in.entry, ordinal: in.ordinal, size: pastEnd})
 			break
 		}
 	}
@@ -148,18 +157,18 @@ func (c *CPU) decodeBlock(p place, limit int) *block {
 // keep puts a block into the cache.
 func (c *CPU) keep(p place, b *block) {
 	page := physmem.Address(p.physical &^ pageMask)
-	if c.caches == nil {
+	if p.context&contextCached == 0 {
 		c.memory.MarkCode(page)
 	}
 	c.blocks.pages[page] = append(c.blocks.pages[page], p)
 	c.blocks.places[p] = b
 }
 
-// fetchPage is the page that instructions at a physical address are fetched
-// from: nil where there is no RAM.
-func (c *CPU) fetchPage(pa uint64) *emulator.Page {
-	if c.caches != nil {
-		return c.caches.fetch(pa)
+// fetchPage is the page that instructions are fetched from: nil where there is no
+// RAM.
+func (c *CPU) fetchPage(p place) *emulator.Page {
+	if p.context&contextCached != 0 {
+		return c.caches.fetch(p.physical)
 	}
-	return c.memory.PageForRead(physmem.Address(pa))
+	return c.memory.PageForRead(physmem.Address(p.physical))
 }

@@ -76,9 +76,6 @@ func (c *CPU) synchronise() {
 		c.stale = false
 		c.contextChanged()
 	}
-	if c.caches != nil {
-		c.caches.refetch()
-	}
 }
 
 // translationOperations are AT (DDI 0487 C5.5).

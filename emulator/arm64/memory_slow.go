@@ -124,6 +124,10 @@ func (c *CPU) storeSlow(va uint64, size uint8, v uint64) bool {
 	if c.caches != nil && attributes == attributeCacheable {
 		return c.storeCached(pa, size, v)
 	}
+	if c.caches != nil {
+		c.storeBeneath(pa, size, v)
+		return true
+	}
 	page := c.memory.PageForWrite(physmem.Address(pa))
 	if !watched && attributes != attributeDevice && !c.strict {
 		c.tlb.write[va>>pageShift%tlbEntries] = translation{va>>pageShift | tlbValid, page}

@@ -107,9 +107,20 @@ func storePair64(c *CPU, in *inst) bool {
 	return true
 }
 
+// canWrite makes sure that size bytes can be written, aligned to element where
+// that matters.
+func (c *CPU) canWrite(va uint64, element uint8, size uint64) bool {
+	e := &c.tlb.write[va>>pageShift%tlbEntries]
+	if e.tag == va>>pageShift|tlbValid && va&pageMask+size <= pageMask+1 {
+		return true
+	}
+	_, _, ok := c.locate(va, element, accessWrite)
+	return ok && c.probe(va, size)
+}
+
 // storeTwo stores two values, or faults before any is stored.
 func (c *CPU) storeTwo(va uint64, size uint8, first, second uint64) bool {
-	if _, _, ok := c.locate(va, size, accessWrite); !ok || !c.probe(va, 2*uint64(size)) {
+	if !c.canWrite(va, size, 2*uint64(size)) {
 		return false
 	}
 	return c.store(va, size, first) && c.store(va+uint64(size), size, second)
@@ -171,7 +182,7 @@ func (c *CPU) storeVectors(in *inst, va uint64) bool {
 	if in.size < 4 {
 		return c.storeTwo(va, 1<<(in.size&3), c.v[in.d&31][0], c.v[in.a&31][0])
 	}
-	if _, _, ok := c.locate(va, 16, accessWrite); !ok || !c.probe(va, 32) {
+	if !c.canWrite(va, 16, 32) {
 		return false
 	}
 	return c.store128(va, c.v[in.d&31]) && c.store128(va+16, c.v[in.a&31])

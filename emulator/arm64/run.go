@@ -101,11 +101,11 @@ func (c *CPU) one() *machine.Exit {
 	if c.breaks != nil && c.atBreak() {
 		return &machine.Exit{Reason: machine.Breakpoint}
 	}
-	physical, ok := c.translatePC()
+	p, ok := c.place()
 	if !ok {
 		return c.leave(nil)
 	}
-	b := c.decodeBlock(place{physical, c.pc, c.context}, 1)
+	b := c.decodeBlock(p, 1)
 	if b == nil {
 		return c.leave(nil)
 	}
@@ -154,7 +154,9 @@ func (c *CPU) leave(in *inst) *machine.Exit {
 		}
 		c.deliver()
 	case eventRetry:
-		c.count--
+		if in.size != pastEnd {
+			c.count--
+		}
 	case eventExit:
 		if !c.advance && in != nil {
 			c.count--
