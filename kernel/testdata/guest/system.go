@@ -86,13 +86,16 @@ func onPanic(c *handoff.PanicContext, block, panicArea uintptr) physmem.Address 
 //go:nosplit
 func panicCode(c *handoff.PanicContext) byte {
 	if c.Depth == 2 {
-		return byte(c.Reason) | 0x80
+		return byte(c.Second.Reason) | 0x80
 	}
 	if nested {
 		poke(0x1234_5678_9000)
 	}
 	if c.CPU != 0 || beats != 0 {
 		// Another CPU was started. Both must be still now.
+		if stopOthers(1<<40) != 0 {
+			return 0x7e
+		}
 		before := beats
 		for range 1000000 {
 			poked++
@@ -107,8 +110,10 @@ func panicCode(c *handoff.PanicContext) byte {
 
 var (
 	nested bool
-	beats  uint64 // counted by another CPU
-	poked  uint64
+	// stopOthers is the kernel's, for the panic path.
+	stopOthers func(patience uint64) uint32
+	beats      uint64 // counted by another CPU
+	poked      uint64
 )
 
 //go:nosplit
@@ -129,6 +134,7 @@ func beatAndPoke() {
 // secondCPU starts CPU 1 and panics: on it, or on this one.
 func secondCPU(arguments []string) {
 	beats, poked = 1, 1 // mapped from here on
+	stopOthers = must(kernel.Facts()).Panic.StopOthers
 	check(kernel.OnPanic(handoff.PanicHandler{Run: onPanic, NMI: true}) == nil, "hook")
 	check(errors.Is(kernel.StartCPU(9, beat), kernel.ErrCPU), "CPU 9 was started")
 	f := beat
@@ -151,7 +157,7 @@ func secondCPU(arguments []string) {
 // hook installs a panic handler that tells the reason by the exit code, and
 // panics in the way of its argument.
 func hook(arguments []string) {
-	stack := must(kernel.Allocate(16<<10, 4096))
+	stack := must(kernel.Allocate(32<<10, 4096))
 	check(kernel.OnPanic(handoff.PanicHandler{Run: onPanic, Stack: stack, NMI: true}) == nil, "hook")
 	if len(arguments) > 1 {
 		nested = true
