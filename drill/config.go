@@ -88,6 +88,9 @@ type Phase struct {
 	// Nanoseconds it took: of the guest's clock for what the guest did between
 	// panic and dump, of this computer's for the rest.
 	Nanoseconds int64 `json:"ns"`
+	// Instructions that the guest executed, on a machine that counts them: of
+	// what the guest did between panic and dump as its clock has them.
+	Instructions uint64 `json:"instructions,omitempty"`
 	// Detail is for people.
 	Detail string `json:"-"`
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,9 @@ func TestDrill(t *testing.T) {
 			c.Machine, c.Runner, c.Work, c.Panic = "emulated", emulated.New, 10*time.Millisecond, "call"
 		}, "panic of kind \"call\""},
 		{"qemu", func(c *drill.Config) { c.Machine, c.Runner, c.Panic = "qemu", qemu.New, "go" }, "the books do not balance"},
+		{"arm64 emulated", func(c *drill.Config) {
+			c.Machine, c.Runner, c.Work, c.Architecture, c.Panic = "emulated", emulated.NewARM64, 10*time.Millisecond, handoff.ARM64, "call"
+		}, "panic of kind \"call\""},
 		{"arm64 qemu", func(c *drill.Config) {
 			c.Machine, c.Runner, c.Panic, c.Architecture = "qemu", qemu.NewARM64, "call", handoff.ARM64
 		}, "panic of kind \"call\""},
@@ -74,6 +78,12 @@ func TestDrill(t *testing.T) {
 			require.Equal(t, c.Machine == "emulated", r.GuestInstructions != nil)
 			require.Equal(t, c.Machine == "emulated", r.HandoffInstructions != nil)
 			require.Equal(t, c.Machine == "emulated", r.HostWrites != nil)
+			for _, p := range r.Phases {
+				guests := slices.Contains([]string{"boot", "panic", "dump", "runtime start", "rest of the dump"}, p.Name)
+				if guests || c.Machine != "emulated" {
+					require.Equal(t, guests && c.Machine == "emulated", p.Instructions > 1000, "%+v", p)
+				}
+			}
 			if c.Fill {
 				require.Greater(t, r.VerifiedPages, uint64((64<<20-8<<20-2<<20)/4096), "all RAM but the reservation")
 			}

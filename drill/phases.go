@@ -46,13 +46,16 @@ func (d *drill) guestPhases(area *handoff.PanicArea) {
 		if !ok || area.Phases[phase] == 0 {
 			continue
 		}
-		d.finish(Phase{Name: name, Nanoseconds: nanoseconds(before, phase)})
+		p := Phase{Name: name, Nanoseconds: nanoseconds(before, phase)}
+		if d.result.GuestInstructions != nil { // it has a clock of them: a nanosecond each
+			p.Instructions = uint64(p.Nanoseconds)
+		}
+		d.finish(p)
 		before = phase
 	}
 	d.result.PanicToFirstByte = nanoseconds(handoff.PhaseEntered, handoff.PhaseFirstWrite)
 	d.result.EntryToMain = nanoseconds(handoff.PhaseEntry, handoff.PhaseMain)
 	if d.result.GuestInstructions != nil {
-		// A machine that counts has a clock of its instructions: a nanosecond each.
 		executed := uint64(nanoseconds(handoff.PhaseEntered, handoff.PhaseMain))
 		d.result.HandoffInstructions = &executed
 	}

@@ -56,13 +56,27 @@ func Run(ctx context.Context, c Config) (result *Result, err error) {
 	}{
 		{"images", d.images}, {"disk", d.prepareDisk}, {"boot", d.bootHost}, {"panic", d.panicHost}, {"dump", d.dump}, {"verify", d.verify},
 	} {
-		begin := time.Now()
+		begin, executed := time.Now(), d.executed()
 		if err := phase.run(ctx); err != nil {
 			return &d.result, &PhaseError{Phase: phase.name, Console: d.console.String(), Err: err}
 		}
-		d.finish(Phase{Name: phase.name, Nanoseconds: time.Since(begin).Nanoseconds(), Detail: d.detail(phase.name)})
+		d.finish(Phase{
+			Name: phase.name, Nanoseconds: time.Since(begin).Nanoseconds(), Instructions: d.executed() - executed, Detail: d.detail(phase.name),
+		})
 	}
 	return &d.result, nil
+}
+
+// counter is a machine that counts what its guest executes.
+type counter interface{ Instructions() uint64 }
+
+// executed is how many instructions the guest has executed, 0 where nobody
+// counts.
+func (d *drill) executed() uint64 {
+	if m, ok := d.machine.(counter); ok {
+		return m.Instructions()
+	}
+	return 0
 }
 
 func (d *drill) finish(p Phase) {
@@ -207,7 +221,7 @@ func (d *drill) dump(ctx context.Context) error {
 		return err
 	}
 	d.result.PanicMessage = area.Message
-	if m, ok := d.machine.(interface{ Instructions() uint64 }); ok {
+	if m, ok := d.machine.(counter); ok {
 		executed := m.Instructions()
 		d.result.GuestInstructions = &executed
 	}

@@ -136,8 +136,21 @@ func (p *program) drill(ctx context.Context, o drillOptions) (err error) {
 
 // showPhase prints a phase as it is over.
 func (p *program) showPhase(phase drill.Phase) {
-	p.printf("%-18s %10v  %s\n", phase.Name, rounded(phase.Nanoseconds), phase.Detail)
+	p.printf("%-18s %10v %13s  %s\n", phase.Name, rounded(phase.Nanoseconds), instructions(phase.Instructions), phase.Detail)
 	_ = p.out.Flush() // what fails here fails again at the end
+}
+
+// instructions is a number of them; nothing where nobody counted.
+func instructions(n uint64) string {
+	switch {
+	case n == 0:
+		return ""
+	case n < 10_000:
+		return fmt.Sprintf("%d insn", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%d k insn", n/1000)
+	}
+	return fmt.Sprintf("%d M insn", n/1_000_000)
 }
 
 // rounded is a time with three or four digits.
