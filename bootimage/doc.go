@@ -32,7 +32,32 @@
 // CPU. The stub's page is package trampoline's: what leaves a host for a rescue
 // program leaves firmware for a host.
 //
-// The prebuilt direct map has the first GiB, on arm64 that of the image,
+// # EFI applications
+//
+// [WrapEFI] makes a file for UEFI firmware of either architecture (UEFI 2.10, 2.1.1:
+// PE32+, machine 8664h or AA64h). It has no address: firmware loads it where it has
+// room below 512 GiB and applies its base relocations, which are also those of block
+// and page tables; so the image runs where it was loaded, and nothing is copied. No
+// section is both writable and executable.
+//
+// The entry (internal/source, one page, no stack of its own) writes to the EFI area
+// of package handoff: system table and runtime services, the configuration tables,
+// the load options, on arm64 the time (GetTime), and at last the memory map, with
+// which it calls ExitBootServices. If that refuses because the map has changed it
+// tries again, 8 times. If there is no room for the map (64 KiB) it says so on ConOut
+// and returns EFI_OUT_OF_RESOURCES. Then it completes the tables: its own page at
+// its address; the direct map, on amd64 the first 4 GiB and the image's, on arm64
+// each GiB that has cacheable memory; and enters the program as above. It depends
+// on the specification alone: tests run it under OVMF and ArmVirt.
+//
+// Boot services memory is the host's then, the program's own is a part of what the
+// map calls loader code. Runtime services stay where they are and can be called in
+// ring 0 or EL1 with their memory mapped at its physical addresses:
+// SetVirtualAddressMap was not called.
+//
+// # Memory
+//
+// The prebuilt direct map of other files has the first GiB, on arm64 that of the image,
 // whatever is there; package kernel replaces it once it knows where RAM is. The same program gives the same file,
 // to the byte. All numbers are little-endian; Wrap runs on every architecture.
 package bootimage

@@ -3,6 +3,7 @@ package bootimage_test
 import (
 	"bytes"
 	"debug/elf"
+	"debug/pe"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -48,4 +49,27 @@ func ExampleWrap() {
 	// PT_LOAD at 0x2000000
 	// PT_NOTE at 0x0
 	// true
+}
+
+// An EFI application has no address: firmware loads it where there is room.
+func ExampleWrapEFI() {
+	application, err := bootimage.WrapEFI(bytes.NewReader(linked()), bootimage.EFIOptions{CommandLine: "hostname=example"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	file, err := pe.NewFile(bytes.NewReader(application))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, s := range file.Sections {
+		fmt.Println(s.Name)
+	}
+	// Output:
+	// .block
+	// .text
+	// .data
+	// .bss
+	// .reloc
 }

@@ -47,11 +47,15 @@ func initClock() {
 }
 
 // realTimeClock reads the seconds since 1970 of a PL031 (Arm DDI 0224 3.3.1), and
-// takes away what has passed since clockBase; 0 if there is none.
+// takes away what has passed since clockBase; without one it is what EFI said just
+// before; 0 if nobody says it.
 //
 //go:nosplit
 func realTimeClock() uintptr {
 	const page = consoleAddress + pageSize
+	if k.facts.realTime == 0 && k.facts.efi.seconds != 0 {
+		return k.facts.efi.seconds * 1e9
+	}
 	if k.facts.realTime == 0 || !mapFrame(page, k.facts.realTime&^(pageSize-1)|entryDevice) {
 		return 0
 	}

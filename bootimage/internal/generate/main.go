@@ -1,6 +1,6 @@
 // Command generate assembles the code of EFI applications and writes it as
 // constants of package bootimage. It is what go generate runs, in that package's
-// directory.
+// directory; an argument is another one for the files.
 package main
 
 import (
@@ -17,13 +17,17 @@ import (
 const sourcePackage = "github.com/seed64aab995/rescuekernel/bootimage/internal/source"
 
 func main() {
+	directory := "."
+	if len(os.Args) > 1 {
+		directory = os.Args[1]
+	}
 	for _, a := range []struct{ goarch, symbol, constant, file string }{
 		{"amd64", "main.efiAMD64", "efiCodeAMD64", "codeefix86.go"},
 		{"arm64", "main.efiARM64", "efiCodeARM64", "codeefiarm.go"},
 	} {
 		code, err := assemble(a.goarch, a.symbol)
 		if err == nil {
-			err = write(a.file, a.constant, code)
+			err = write(filepath.Join(directory, a.file), a.constant, code)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "generate bootimage:", err)
