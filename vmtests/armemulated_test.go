@@ -173,6 +173,20 @@ func TestEmulatedARM64Transplant(t *testing.T) {
 	require.Equal(t, native, there.digest(), "the dump is not the native one")
 }
 
+// An arm64 host finds its disk on PCI by the device tree, and is dumped to it.
+func TestEmulatedARM64PCI(t *testing.T) {
+	for _, attachment := range []device.Attachment{device.PCIModern, device.PCITransitional} {
+		if attachment != device.PCIModern && !*full {
+			continue
+		}
+		t.Run(attachment.String(), func(t *testing.T) {
+			t.Parallel()
+			o := emulated.Options{Architecture: machine.ARM64, Disks: device.Options{Attachment: attachment}}
+			runDrill(t, drill.Config{Machine: "emulated", Runner: o.New, Architecture: handoff.ARM64, Panic: "call", Work: 10 * time.Millisecond})
+		})
+	}
+}
+
 // Drills of arm64 hosts in a row on the emulated machine, each with another kind
 // of panic and size of memory.
 func TestEmulatedARM64Drills(t *testing.T) {
