@@ -49,7 +49,6 @@ func panicPath(c *handoff.PanicContext, block, area uintptr, hardware bool) phys
 	}
 	for ; step < stepsEnd; step++ {
 		store32(area+handoff.PanicOffsetStep, step)
-		pat(c, area)
 		if step != stepLeave {
 			steps[step&7](c, block, area)
 		} else if !loops(area) {
@@ -57,6 +56,7 @@ func panicPath(c *handoff.PanicContext, block, area uintptr, hardware bool) phys
 				return to
 			}
 		}
+		pat(c, area)
 	}
 	return 0
 }
@@ -116,12 +116,13 @@ func loops(area uintptr) bool {
 }
 
 // pat pats the watchdog, and measures the longest time between two pats. On the
-// panic path the first counts from its beginning.
+// panic path the first counts from its beginning. After a second panic nobody
+// pats: that may be what failed.
 //
 //go:nosplit
 func pat(c *handoff.PanicContext, area uintptr) {
 	function := uintptr(load64(order(area, handoff.OrderOffsetPat)))
-	if function == 0 {
+	if function == 0 || c.Depth > 1 {
 		return
 	}
 	now, last := counter(), load64(order(area, handoff.OrderOffsetLastPat))

@@ -25,6 +25,7 @@ func startCPUs(environment handoff.Environment) (int, error) {
 	others := [...]func(){nil, other1, other2, other3, other4, other5, other6, other7}
 	for cpu := 1; cpu < cpus; cpu++ {
 		orders[cpu].started.Store(0) // it must be mapped
+		heart.Store(0)
 		if err := kernel.StartCPU(uint32(cpu), others[cpu]); err != nil {
 			return 0, err
 		}
@@ -55,15 +56,32 @@ func other6() { obey(6) }
 //go:nosplit
 func other7() { obey(7) }
 
-// obey waits for the order to fault.
+// obey waits for the order to fault, or for CPU 0 to stop beating once it has
+// begun to.
 //
 //go:nosplit
 func obey(cpu int) {
+	const patience = 20_000_000 // rounds
 	o := &orders[cpu&7]
-	for o.fault.Load() == 0 {
+	beat, silent := uint32(0), 0
+	for o.fault.Load() == 0 && silent < patience {
 		o.started.Add(1)
+		silent++
+		if now := heart.Load(); now != beat || now == 0 {
+			beat, silent = now, 0
+		}
 	}
 	wildStore()
+}
+
+// heart is CPU 0's beat, 0 before it begins.
+var heart atomic.Uint32
+
+// beatForever lets the other CPUs watch this one: they panic when it stands still.
+func beatForever() {
+	for n := uint32(1); ; n++ {
+		heart.Store(2*n + 1)
+	}
 }
 
 // faultOn lets another CPU fault, one that is started for it if none was.

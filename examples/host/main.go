@@ -4,10 +4,11 @@
 //
 // Its command line is words of the form key=value:
 //
-//	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, cpu2, cpu3, none
+//	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, cpu2, cpu3, lockup, none
 //	cpus=N             CPUs to start before arming; 1
 //	notify=NAME,NAME   notifiers that misbehave: fault, hang, panic, allocate, deep; or do not: table
-//	loop.limit=N       panics in a row that are rescued
+//	dead=N             a CPU that does not answer at the panic
+//	loop.limit=N       panics in a row that are rescued; healthy=1 ends the row
 //	after=DURATION     how long to work before; 10ms
 //	reserve.size=N     of the reservation; reserve.limit=ADDRESS, reserve.lowest=1 where it may be
 //	fill=1             dump all RAM, not only the pages in use
@@ -39,13 +40,20 @@ func main() {
 	fmt.Print(armed.Report())
 	fmt.Printf("host: armed %v, freeze point %v\n", armed.Reservation(), armed.FreezePoint())
 
+	if err := tellRecords(armed); err != nil {
+		fmt.Println("host:", err)
+		os.Exit(1)
+	}
 	after, err := time.ParseDuration(lookup(environment, "after", "10ms"))
 	if err != nil {
 		fmt.Println("host: after:", err)
 		os.Exit(1)
 	}
 	work(after)
-	panicAs(lookup(environment, "panic", "none"), armed)
+	if lookup(environment, "healthy", "") != "" {
+		armed.Healthy()
+	}
+	panicAs(lookup(environment, "panic", "none"), lookup(environment, "dead", ""), armed)
 	fmt.Println("host: done")
 }
 

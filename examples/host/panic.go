@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/seed64aab995/rescuekernel/kernel"
 	"github.com/seed64aab995/rescuekernel/rescue"
@@ -12,8 +13,15 @@ import (
 // unmapped is an address at which a kernel has nothing.
 const unmapped = 1 << 45
 
-// panicAs panics in one of the ways that there are. "none" returns.
-func panicAs(kind string, armed *rescue.Armed) {
+// panicAs panics in one of the ways that there are, "none" returns. The CPU that
+// dead names hears nothing any more by then.
+func panicAs(kind, dead string, armed *rescue.Armed) {
+	if n, err := strconv.ParseUint(dead, 0, 32); err == nil && n != 0 {
+		if err := stun(uint32(n)); err != nil {
+			fmt.Println("host:", err)
+			os.Exit(1)
+		}
+	}
 	fmt.Printf("host: panic of kind %q\n", kind)
 	switch kind {
 	case "none":
@@ -33,6 +41,8 @@ func panicAs(kind string, armed *rescue.Armed) {
 		armed.Panic("the operator asked for it")
 	case "exit":
 		os.Exit(3)
+	case "lockup": // CPU 0 beats until something stops it
+		beatForever()
 	case "nmi": // whoever wants it sends one
 		spin()
 	case "cpu", "cpu2", "cpu3": // a fault on another CPU
