@@ -43,6 +43,10 @@ type Config struct {
 	// is the same to the byte each time. 0 = at random.
 	Seed uint64
 
+	// Faults are what goes wrong. All but those of the disk need an emulated
+	// machine, and do the same every time with the same Seed (1 if it is 0).
+	Faults []Fault
+
 	// Console, if set, is given what the guests write.
 	Console io.Writer
 	// Notify, if set, is told of each phase when it is over.
@@ -72,6 +76,9 @@ func (c *Config) complete() error {
 	}
 	if !slices.Contains(Kinds(), c.Panic) {
 		return fmt.Errorf("drill: the host does not panic as %q; kinds are %q", c.Panic, Kinds())
+	}
+	if len(c.Faults) > 0 && c.Seed == 0 {
+		c.Seed = 1
 	}
 	if c.Work == 0 {
 		c.Work = 500 * time.Millisecond

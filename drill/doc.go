@@ -10,5 +10,8 @@
 // The Result has what was seen, in figures; its OK is true only if all of it
 // held. A hand-off that failed is a *PhaseError that names the phase.
 //
+// [Fault] is something that goes wrong in a drill, by script; [Trace] shows each
+// instruction of one. Both need an emulated machine, and are the same every time.
+//
 // The images are built by the go command (package imagebuild), or given.
 package drill

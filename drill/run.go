@@ -33,7 +33,8 @@ type drill struct {
 	pause   uint64            // ticks of the guest's counter that it stood there
 	block   *handoff.Block
 
-	evidence *emulated.Evidence // what was written since the panic, where that can be seen
+	evidence    *emulated.Evidence // what was written since the panic, where that can be seen
+	panicBegins uint64             // the instruction that does, where a fault needs it
 }
 
 // Run runs a drill. The result is never nil; where the error is a *PhaseError it
@@ -54,7 +55,7 @@ func Run(ctx context.Context, c Config) (result *Result, err error) {
 		name string
 		run  func(context.Context) error
 	}{
-		{"images", d.images}, {"disk", d.prepareDisk}, {"boot", d.bootHost}, {"panic", d.panicHost}, {"dump", d.dump}, {"verify", d.verify},
+		{"images", d.images}, {"disk", d.prepareDisk}, {"boot", d.bootFaulty}, {"panic", d.panicHost}, {"dump", d.dump}, {"verify", d.verify},
 	} {
 		begin, executed := time.Now(), d.executed()
 		if err := phase.run(ctx); err != nil {
@@ -143,7 +144,7 @@ func (d *drill) bootHost(ctx context.Context) error {
 	d.machine, err = d.Runner(machine.Config{
 		MemorySize: d.Memory, Serial: d.console,
 		Boot:  machine.Boot{Image: d.boot, CommandLine: command, Modules: []machine.Module{{Data: d.Rescue}}},
-		Disks: []machine.Disk{{Name: "dump", Size: d.size, Storage: d.disk}},
+		Disks: []machine.Disk{{Name: "dump", Size: d.size, Storage: d.storage()}},
 	})
 	if err != nil {
 		return err
@@ -180,17 +181,30 @@ func (d *drill) bootHost(ctx context.Context) error {
 func (d *drill) panicHost(ctx context.Context) error {
 	limited, cancel := d.timeout(ctx)
 	defer cancel()
-	exit, err := d.machine.RunTo(limited, d.freeze)
-	if err != nil {
+	if err := d.runToFreeze(limited); err != nil {
 		return err
 	}
-	if exit.Reason != machine.Breakpoint {
-		return fmt.Errorf("the host did not reach the freeze point %#x: %v", d.freeze, exit)
+	if err := d.inject(PointFreeze); err != nil {
+		return err
 	}
+	var err error
 	if d.truth, err = d.machine.Snapshot(); err != nil {
 		return err
 	}
 	return d.measurePause()
+}
+
+// runToFreeze runs the machine to the freeze point.
+func (d *drill) runToFreeze(ctx context.Context) error {
+	exit, err := d.machine.RunTo(ctx, d.freeze)
+	if err != nil || exit.Reason == machine.Breakpoint {
+		return err
+	}
+	why := ""
+	if area, err := d.panicArea(); err == nil && area.State == handoff.StateRefused {
+		why = fmt.Sprintf("; it refused to hand over: broken seals %#x", area.BrokenSeals)
+	}
+	return fmt.Errorf("the host did not reach the freeze point %#x: %v%s", d.freeze, exit, why)
 }
 
 // measurePause finds out how far the guest's clock went on while it was copied:
@@ -212,6 +226,9 @@ func (d *drill) measurePause() error {
 func (d *drill) dump(ctx context.Context) error {
 	limited, cancel := d.timeout(ctx)
 	defer cancel()
+	if err := d.injectLate(limited); err != nil {
+		return err
+	}
 	exit, err := d.machine.Run(limited)
 	if err != nil {
 		return err

@@ -48,6 +48,7 @@ type Memory struct {
 	last      int // bank of the last access
 	observers []Observer
 	watches   []*Watch
+	stale     []staleLine
 }
 
 // NewMemory makes memory of zeros in ranges, which are whole pages in normal
@@ -151,6 +152,7 @@ func (m *Memory) ReadPhysical(p []byte, a physmem.Address) (int, error) {
 		page := m.PageForRead(at)
 		if page != nil {
 			copy(piece, page[at%PageSize:])
+			m.overlayStale(piece, at)
 		}
 		return page != nil
 	})
@@ -193,7 +195,7 @@ func (m *Memory) ViewPhysical(r physmem.Range) []byte {
 		return nil
 	}
 	page := m.PageForRead(r.Start)
-	if page == nil {
+	if page == nil || m.isStale(r) {
 		return nil
 	}
 	return page[r.Start%PageSize:][:r.Size()]

@@ -330,7 +330,7 @@ func (h *handOff) toFreezePoint(ctx context.Context) {
 	})
 	if h.c.interrupt != 0 {
 		e := h.m.(*emulated.Machine)
-		require.NoError(h.t, e.InterruptAt(e.Instructions()+h.c.interrupt, 0, 0x20))
+		require.NoError(h.t, e.Inject(e.Instructions()+h.c.interrupt, emulated.Fault{Kind: emulated.Interrupt, Vector: 0x20}))
 	}
 	h.before, err = h.m.Snapshot()
 	require.NoError(h.t, err)

@@ -19,6 +19,7 @@ import (
 
 // drillOptions are the flags of drill.
 type drillOptions struct {
+	faults                []string
 	machine, arch, memory string
 	panic                 string
 	fill, json            bool
@@ -41,11 +42,17 @@ with the copy: the exit code is 0 only if all of it is the same.
 The host is examples/host and the rescue program cmd/rescue-kernel, built by the
 go command, unless --host and --rescue name images or packages.
 
-Without --keep the dump is thrown away.`,
+Without --keep the dump is thrown away.
+
+With --fault things go wrong by script, at the very same instruction each time:
+` + drill.FaultGrammar + `
+A drill that finds that the dump is not true, or that there is none, has failed.`,
 		Example: `  rescue drill
   rescue drill --arch arm64
   rescue drill --panic stack --memory 256M --keep dumps
-  rescue drill --machine qemu --fill --json`,
+  rescue drill --machine qemu --fill --json
+  rescue drill --fault "flip image+0x12345 at armed"
+  rescue drill --fault "nmi at freeze+12" --fault "tear write 7"`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.drill(c.Context(), o) },
 	}
@@ -59,6 +66,7 @@ Without --keep the dump is thrown away.`,
 	flags.StringVar(&o.keep, "keep", "", "keep the disk with the dump in this `directory`")
 	flags.StringVar(&o.host, "host", "", "the host, an image or a package")
 	flags.StringVar(&o.rescue, "rescue", "", "the rescue program, an image or a package")
+	flags.StringArrayVar(&o.faults, "fault", nil, "something that goes `wrong`; may be given more than once")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show what the guests write")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "longest `time` that a guest may take")
 	_ = c.RegisterFlagCompletionFunc("panic", cobra.FixedCompletions(drill.Kinds(), cobra.ShellCompDirectiveNoFileComp))
@@ -68,8 +76,11 @@ Without --keep the dump is thrown away.`,
 
 // drillConfig is what the flags ask for.
 func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config, error) {
-	config := drill.Config{Machine: o.machine, Panic: o.panic, Fill: o.fill, Timeout: o.timeout}
-	var err error
+	faults, err := parseFaults(o.faults)
+	if err != nil {
+		return drill.Config{}, err
+	}
+	config := drill.Config{Faults: faults, Machine: o.machine, Panic: o.panic, Fill: o.fill, Timeout: o.timeout}
 	if config.Architecture, err = parseArchitecture(o.arch); err != nil {
 		return config, err
 	}
@@ -100,6 +111,18 @@ func (p *program) drillConfig(ctx context.Context, o drillOptions) (drill.Config
 		config.Console = p.errors
 	}
 	return config, nil
+}
+
+// parseFaults reads what goes wrong.
+func parseFaults(texts []string) (faults []drill.Fault, err error) {
+	for _, text := range texts {
+		f, err := drill.ParseFault(text)
+		if err != nil {
+			return nil, usagef("--%v", err)
+		}
+		faults = append(faults, f)
+	}
+	return faults, nil
 }
 
 func (p *program) drill(ctx context.Context, o drillOptions) (err error) {

@@ -1,8 +1,6 @@
 package emulated
 
 import (
-	"fmt"
-
 	"github.com/seed64aab995/rescuekernel/emulator"
 	"github.com/seed64aab995/rescuekernel/machine"
 )
@@ -38,38 +36,6 @@ func (m *Machine) At(instructions uint64, do func(raw *emulator.Memory) *machine
 	if !m.closed {
 		m.all.At(instructions, func() *machine.Exit { return do(m.memory) })
 	}
-}
-
-// NMIAt sends an NMI to a CPU when so many instructions have been executed.
-func (m *Machine) NMIAt(instructions uint64, cpu int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c, err := m.cpu(cpu); err == nil {
-		m.all.At(instructions, func() *machine.Exit {
-			c.NMI()
-			return nil
-		})
-	}
-}
-
-// InterruptAt raises an interrupt of a vector on a CPU's interrupt pin when so
-// many instructions have been executed: it is taken as soon as the CPU lets it.
-func (m *Machine) InterruptAt(instructions uint64, cpu int, vector uint8) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c, err := m.cpu(cpu)
-	if err != nil {
-		return err
-	}
-	pin, ok := c.(interface{ Interrupt(uint8) })
-	if !ok {
-		return fmt.Errorf("emulated: an interrupt pin of CPU %d: %w", cpu, machine.ErrUnsupported)
-	}
-	m.all.At(instructions, func() *machine.Exit {
-		pin.Interrupt(vector)
-		return nil
-	})
-	return nil
 }
 
 // Watch adds a watch point on physical memory, and gives what takes it away.

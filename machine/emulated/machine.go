@@ -30,6 +30,9 @@ type parts struct {
 	all    *emulator.Machine
 	bus    *machine.Bus
 	blocks []*device.Block
+
+	coherent physmem.Memory        // RAM as CPUs see it
+	dirty    func() physmem.Ranges // where caches have something newer; nil for nowhere
 }
 
 // Machine is an emulated machine.
@@ -108,18 +111,26 @@ func (m *Machine) CPUs() int { return m.config.CPUs }
 // a slice, less than a millisecond. Devices of the machine must not use it.
 func (m *Machine) Memory() physmem.Memory { return lockedMemory{m} }
 
+// view is RAM as CPUs see it, and as it is when the machine is closed.
+func (m *Machine) view() physmem.Memory {
+	if m.coherent == nil {
+		return m.memory
+	}
+	return m.coherent
+}
+
 type lockedMemory struct{ m *Machine }
 
 func (l lockedMemory) ReadPhysical(p []byte, a physmem.Address) (int, error) {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	return l.m.memory.ReadPhysical(p, a)
+	return l.m.view().ReadPhysical(p, a)
 }
 
 func (l lockedMemory) WritePhysical(p []byte, a physmem.Address) (int, error) {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	return l.m.memory.WritePhysical(p, a)
+	return l.m.view().WritePhysical(p, a)
 }
 
 // cpu is a CPU by number, while the machine is open.
@@ -262,6 +273,9 @@ func (m *Machine) Snapshot() (*machine.Snapshot, error) {
 	closed, populated := m.closed, physmem.Ranges(nil)
 	if !closed {
 		populated = m.memory.Populated()
+		if m.dirty != nil {
+			populated = populated.Union(m.dirty().AlignOutward(machine.PageSize))
+		}
 	}
 	m.mu.Unlock()
 	if closed {

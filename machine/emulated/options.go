@@ -27,10 +27,29 @@ type Options struct {
 	EL2 bool
 	GIC int
 
+	// Caches has an arm64 machine's caches modelled, so that maintenance which is
+	// missing has consequences. Devices and Memory are coherent with them. A
+	// reset loses what is in them.
+	Caches Caches
+
+	// Delayed lets what the architecture lets wait wait on arm64: maintenance for
+	// the next DSB, system registers for the next ISB. See arm64.Config.
+	Delayed bool
+
 	// Time is what an arm64 machine's real time clock says at power-on; zero is
 	// the beginning of 2000, so that runs are the same.
 	Time time.Time
 }
+
+// Caches are what is made of an arm64 machine's caches.
+type Caches int
+
+// What can be made of caches.
+const (
+	NoCaches     Caches = iota // nobody notices them
+	KeptLines                  // lines are never evicted: see arm64.KeepLines
+	EvictedLines               // dirty lines overwrite what is newer: see arm64.EvictLines
+)
 
 // New makes an amd64 machine, a *Machine, as Options.New does.
 func New(config machine.Config) (machine.Machine, error) { return Options{}.New(config) }
@@ -44,7 +63,7 @@ func NewARM64(config machine.Config) (machine.Machine, error) {
 func (o Options) complete() (board, error) {
 	switch o.Architecture {
 	case "", machine.AMD64:
-		if o.CPU != "" || o.EL2 || o.GIC != 0 {
+		if o.CPU != "" || o.EL2 || o.GIC != 0 || o.Caches != NoCaches || o.Delayed {
 			return nil, fmt.Errorf("options of arm64 for an amd64 machine: %w", machine.ErrUnsupported)
 		}
 		return &pc{disks: o.Disks}, nil

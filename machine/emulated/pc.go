@@ -54,7 +54,7 @@ func (p *pc) load(memory *emulator.Memory, config machine.Config) (err error) {
 
 func (p *pc) powerOn(memory *emulator.Memory, config machine.Config) (made parts, err error) {
 	b := p.board(&config)
-	b.Memory = memory
+	b.Memory, made.coherent = memory, memory
 	var disks []machine.Device
 	if made.blocks, disks, err = b.Attach(); err != nil {
 		return made, err

@@ -121,6 +121,7 @@ type computer struct {
 	bus    *machine.Bus
 	cpus   []*arm64.CPU
 	all    *emulator.Machine
+	caches *arm64.Caches // nil: nobody notices them
 }
 
 func (v *virt) powerOn(memory *emulator.Memory, config machine.Config) (made parts, err error) {
@@ -134,7 +135,15 @@ func (v *virt) powerOn(memory *emulator.Memory, config machine.Config) (made par
 		return made, err
 	}
 	b := v.board(&config)
-	b.Memory = memory
+	b.Memory, made.coherent = memory, memory
+	if v.options.Caches != NoCaches {
+		policy := arm64.KeepLines
+		if v.options.Caches == EvictedLines {
+			policy = arm64.EvictLines
+		}
+		c.caches = arm64.NewCaches(memory, policy)
+		b.Memory, made.coherent, made.dirty = c.caches.Coherent(), c.caches.Coherent(), c.caches.Dirty
+	}
 	b.Interrupt = c.diskInterrupt(len(config.Disks))
 	var disks []machine.Device
 	if made.blocks, disks, err = b.Attach(); err != nil {
@@ -163,7 +172,7 @@ func (v *virt) powerOn(memory *emulator.Memory, config machine.Config) (made par
 func (c *computer) newCPU(i int) *arm64.CPU {
 	config := arm64.Config{
 		Model: c.model, EL2: c.options.EL2, Affinity: uint64(gic.Affinity(c.options.GIC, i)),
-		Bus: cpuBus{c, i}, Firmware: c.firmware,
+		Bus: cpuBus{c, i}, Firmware: c.firmware, Caches: c.caches, Delayed: c.options.Delayed,
 		TimerOutput: func(cpu *arm64.CPU, t arm64.Timer, asserted bool) { c.gic.SetPPI(cpu.Index(), timerPPIs[t], asserted) },
 	}
 	if c.options.GIC == 3 {
