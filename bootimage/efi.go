@@ -31,7 +31,10 @@ type EFIOptions struct {
 // in itself.
 const MaxEFICommandLine = 2047
 
-// efiHeaders is what precedes the block in memory: the headers of the PE file.
+// EFIHeaderSize is what precedes the block in an EFI application, in the file and in
+// memory: the headers of the PE file.
+const EFIHeaderSize = efiHeaders
+
 const efiHeaders = peAlignment
 
 // efiBase is where the block is before firmware has moved the image.

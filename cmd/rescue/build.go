@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,9 @@ import (
 
 func newBuild(p *program) *cobra.Command {
 	var o imagebuild.Options
-	var architecture, rescue string
-	var boot, asJSON bool
+	var architecture string
+	var wrap wrapping
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "build PACKAGE",
 		Short: "Build a Go program as an image",
@@ -27,9 +29,11 @@ same build: same text, same build ids.
 A host arms IMAGE as its rescue program. With --boot, what is written is a file
 that boots: by PVH (qemu-system-x86_64 -kernel IMAGE -initrd RESCUE) and by the
 Linux 64-bit protocol (gokvm, Firecracker), for arm64 an Image
-(qemu-system-aarch64 -M virt -kernel IMAGE -initrd RESCUE). With --rescue, the
-file has the rescue program in it, as the host's first boot module. rescue boot
-takes either.
+(qemu-system-aarch64 -M virt -kernel IMAGE -initrd RESCUE). With --efi, it is an
+application for UEFI firmware: copy it to \EFI\BOOT\BOOTX64.EFI (arm64:
+BOOTAA64.EFI) of an EFI system partition; --append is its command line. With
+--rescue, the file has the rescue program in it, as the host's first boot module.
+rescue boot takes what --boot makes.
 
 PACKAGE is what go build takes, or PATH@VERSION, which needs no module. The
 go command runs here, so it may be a package of any module that yours requires.`,
@@ -37,6 +41,7 @@ go command runs here, so it may be a package of any module that yours requires.`
   rescue build -o dump.img --tags small example.com/unikernel/dump
   rescue build --boot -o host.elf ./host
   rescue build --boot --rescue ./dump -o all-in-one.elf ./host
+  rescue build --efi --rescue ./dump --append 'hostname=anvil' -o BOOTX64.EFI ./host
   rescue build --arch arm64 --boot --rescue ./dump -o Image ./host
   rescue build -o /boot/rescue github.com/seed64aab995/rescuekernel/cmd/rescue-kernel@latest`,
 		Args: cobra.ExactArgs(1),
@@ -46,17 +51,8 @@ go command runs here, so it may be a package of any module that yours requires.`
 			if o.Architecture, err = parseArchitecture(architecture); err != nil {
 				return err
 			}
-			if rescue != "" && !boot {
-				return usagef("--rescue puts a rescue program into a file that boots: say --boot")
-			}
-			if boot {
-				var options bootimage.Options
-				if rescue != "" {
-					if options.Module, err = p.rescueImage(c.Context(), rescue, source{o.Architecture, o.Tags}); err != nil {
-						return err
-					}
-				}
-				o.Wrap = func(image io.ReaderAt) ([]byte, error) { return bootimage.Wrap(image, options) }
+			if o.Wrap, err = p.wrapper(c.Context(), wrap, source{o.Architecture, o.Tags}); err != nil {
+				return err
 			}
 			if o.Output == "" {
 				if o.Output = imagebuild.Name(o.Package); isDirectory(o.Output) {
@@ -82,10 +78,45 @@ go command runs here, so it may be a package of any module that yours requires.`
 	flags.StringVarP(&o.Output, "output", "o", "", "the image's `file` or directory (default: the package's name, here)")
 	flags.StringVar(&architecture, "arch", "amd64", "architecture: amd64 or arm64")
 	flags.StringSliceVar(&o.Tags, "tags", nil, "build tags, separated by commas")
-	flags.BoolVar(&boot, "boot", false, "write a file that boots")
-	flags.StringVar(&rescue, "rescue", "", "with --boot: the rescue program to put in, an image or a package")
+	flags.BoolVar(&wrap.boot, "boot", false, "write a file that boots")
+	flags.BoolVar(&wrap.efi, "efi", false, "write an application for UEFI firmware")
+	flags.StringVar(&wrap.rescue, "rescue", "", "with --boot or --efi: the rescue program to put in, an image or a package")
+	flags.StringVar(&wrap.append, "append", "", "with --efi: the command `line` to put in")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// wrapping says what file is made of an image.
+type wrapping struct {
+	boot, efi      bool
+	rescue, append string
+}
+
+// wrapper makes imagebuild's Wrap, nil for an image as it is.
+func (p *program) wrapper(ctx context.Context, w wrapping, from source) (func(io.ReaderAt) ([]byte, error), error) {
+	switch {
+	case w.boot && w.efi:
+		return nil, usagef("--boot and --efi are two files: say one")
+	case w.append != "" && !w.efi:
+		return nil, usagef("--append puts a command line into an EFI application: say --efi")
+	case w.rescue != "" && !w.boot && !w.efi:
+		return nil, usagef("--rescue puts a rescue program into a file that boots: say --boot or --efi")
+	case !w.boot && !w.efi:
+		return nil, nil
+	}
+	var module []byte
+	if w.rescue != "" {
+		var err error
+		if module, err = p.rescueImage(ctx, w.rescue, from); err != nil {
+			return nil, err
+		}
+	}
+	return func(image io.ReaderAt) ([]byte, error) {
+		if w.efi {
+			return bootimage.WrapEFI(image, bootimage.EFIOptions{Module: module, CommandLine: w.append})
+		}
+		return bootimage.Wrap(image, bootimage.Options{Module: module})
+	}, nil
 }
 
 type buildFact struct {

@@ -26,7 +26,7 @@ itself whether FILE is
 
   an image         as rescue build makes it: segments, entry, build ids, what it
                    needs, and the least reservation of a host with --host-memory
-  a boot image     rescue build --boot, and the image inside
+  a boot image     rescue build --boot or --efi, and the image inside
   memory           of a machine, raw or as an ELF core: every reservation in it,
                    with parts, seals, environment, and what the host wrote when it
                    panicked: reason, times, registers
@@ -115,7 +115,7 @@ func inspect(in input, hostMemory uint64) (*inspection, error) {
 	if n < len(start) && err != io.EOF {
 		return nil, err
 	}
-	if isARM64Image(start[:n]) {
+	if isARM64Image(start[:n]) || isEFIApplication(start[:n]) {
 		return f, f.addImage(in, hostMemory)
 	}
 	if string(start[:4]) != "\x7fELF" {

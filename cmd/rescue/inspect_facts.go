@@ -71,6 +71,8 @@ type reservationFact struct {
 	Redactions   []rangeFact       `json:"redactions"`
 	Targets      []targetFact      `json:"targets"`
 	Interrupts   []interruptFact   `json:"interrupt_tables"`
+	PCI          []pciFact         `json:"pci"`      // memory-mapped configuration spaces
+	Firmware     []firmwareFact    `json:"firmware"` // tables for the rescue program
 	Environment  map[string]string `json:"environment"`
 	Panic        *panicFact        `json:"panic"` // null: not there
 	Boot         *bootFact         `json:"boot"`  // null: role rescue

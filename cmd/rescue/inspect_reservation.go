@@ -21,7 +21,7 @@ func gatherBlock(b *handoff.Block) reservationFact {
 		Image: newLayout(b.Image), FreezePoint: hexadecimal(at(b, b.TrampolineEntry)), Root4: hexadecimal(at(b, b.Tables.Root4)),
 		PagingLevels: b.PagingLevels, Limits: limitsFact{b.Limits.Memory, b.Limits.GCPercent, b.Limits.ZstdWindow},
 		Memory: newRanges(b.Memory), MemorySize: physmem.NewRanges(b.Memory...).Size(), Redactions: newRanges(b.Redactions),
-		Interrupts: newInterrupts(b.Interrupts),
+		Interrupts: newInterrupts(b.Interrupts), PCI: newPCI(b.PCI), Firmware: newFirmware(b.Firmware),
 	}
 	if b.Tables.Root5 != 0 {
 		f.Root5 = hexadecimal(at(b, b.Tables.Root5))
@@ -97,6 +97,7 @@ func gatherReservation(in found) (reservationFact, error) {
 	f.gatherParts(in.memory, block)
 	if f.Complete {
 		f.judge(broken)
+		f.readFirmware(r)
 		environment, err := r.Environment()
 		if err != nil {
 			f.problem("environment", err)

@@ -120,6 +120,7 @@ func (f *reservationFact) hostLines() []field {
 	if len(f.Interrupts) > 0 {
 		list = append(list, field{"interrupts", f.interruptLine()})
 	}
+	list = append(list, f.firmwareLines()...)
 	list = append(list,
 		field{"environment", f.environmentLine()})
 	return append(list, field{"seals", f.sealLine()})

@@ -89,13 +89,20 @@ func (p *program) rescueImage(ctx context.Context, name string, from source) ([]
 }
 
 // bootBlock finds the block at the start of a boot image: an ELF file whose
-// first loaded bytes are one, or an arm64 Image with one behind its header.
+// first loaded bytes are one, or an arm64 Image or an EFI application with one
+// behind its header.
 func bootBlock(data []byte) (block *handoff.Block, payload []byte, ok bool) {
 	if isARM64Image(data) {
 		if len(data) < bootimage.ARM64HeaderSize {
 			return nil, nil, false
 		}
 		return blockAt(data[bootimage.ARM64HeaderSize:])
+	}
+	if isEFIApplication(data) {
+		if len(data) < bootimage.EFIHeaderSize {
+			return nil, nil, false
+		}
+		return blockAt(data[bootimage.EFIHeaderSize:])
 	}
 	file, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
@@ -119,6 +126,13 @@ func bootBlock(data []byte) (block *handoff.Block, payload []byte, ok bool) {
 func isARM64Image(data []byte) bool {
 	const magicOffset = 56
 	return len(data) >= 64 && string(data[magicOffset:magicOffset+4]) == "ARM\x64"
+}
+
+// isEFIApplication reports whether data begin as bootimage.WrapEFI makes an EFI
+// application: a DOS header, and that of a PE file behind it.
+func isEFIApplication(data []byte) bool {
+	const peAt, peOffset = 0x3c, 0x40
+	return len(data) >= peOffset && string(data[:2]) == "MZ" && binary.LittleEndian.Uint32(data[peAt:]) == peOffset
 }
 
 // blockAt is the block that payload begins with.
