@@ -173,6 +173,26 @@ func TestEmulatedARM64Transplant(t *testing.T) {
 	require.Equal(t, native, there.digest(), "the dump is not the native one")
 }
 
+// With caches that nobody tidies up for a guest, and with maintenance and system
+// registers that take as long as they may, hand-offs are the same: nothing is
+// missing between the host's last store and the rescue program's first load.
+func TestEmulatedARM64Caches(t *testing.T) {
+	for name, o := range map[string]emulated.Options{
+		"kept lines":            {Caches: emulated.KeptLines, Delayed: true},
+		"evicted lines":         {Caches: emulated.EvictedLines, Delayed: true},
+		"kept lines, EL2":       {Caches: emulated.KeptLines, Delayed: true, EL2: true, CPU: "max"},
+		"without caches, later": {Delayed: true, EL2: true, CPU: "neoverse-n1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := emulatedARM(o)
+			r.name += " " + name
+			h := freezeAt(t, r, machine.Config{}, "call", "", witnessProgram)
+			h.requireTrue(h.finish(), handoff.ReasonCall, "")
+		})
+	}
+}
+
 // An arm64 host finds its disk on PCI by the device tree, and is dumped to it.
 func TestEmulatedARM64PCI(t *testing.T) {
 	for _, attachment := range []device.Attachment{device.PCIModern, device.PCITransitional} {
