@@ -17,6 +17,7 @@
 //	dumper map -o memory.png vmcore          a picture of physical memory
 //	dumper save --dir /var/crash DEVICE      from a dump device, as savecore does
 //	dumper receive TTY -o vmcore.zst         from a serial line
+//	dumper records FILE [class=host.fault]   fault records of a dump, a disk, pstore
 //
 // Every command has long help with examples: dumper help COMMAND.
 //
@@ -34,7 +35,7 @@
 //
 // FILE may end in :START+LENGTH, an extent of it in bytes (64K, 1G, 0x10000).
 //
-// FILE is opened read-only: no command but save --clear and prepare writes to
+// FILE is opened read-only: no command but save --clear, records acknowledge and prepare writes to
 // what it is given.
 // It may be - for standard input: a regular file there is read in place,
 // anything else is kept in memory and, beyond 64 MiB, in a temporary file, which
@@ -57,6 +58,6 @@
 //	5  incomplete: the file ends before what was asked for; verify: sound but cut
 //	6  I/O: a file could not be opened, read or written, or a disk is full
 //	7  not there: the address is not mapped, its page was not dumped, or the dump
-//	   has no such thing (messages, registers)
+//	   has no such thing (messages, registers, records)
 //	8  interrupted
 package main

@@ -18,6 +18,8 @@ import (
 	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/minidump"
 	"github.com/seed64aab995/rescuekernel/postmortem"
+	"github.com/seed64aab995/rescuekernel/record"
+	"github.com/seed64aab995/rescuekernel/record/reader"
 	"github.com/seed64aab995/rescuekernel/savecore"
 	"github.com/seed64aab995/rescuekernel/symbols"
 )
@@ -94,18 +96,18 @@ var errorClasses = []struct {
 }{
 	{exitUsage, []error{symbols.ErrSyntax, symbols.ErrUnknownSymbol, symbols.ErrNoSymbols, postmortem.ErrNotFreeBSD, symbols.ErrNotELF,
 		container.ErrKeyNeeded, ekcd.ErrKeyBlock, ekcd.ErrWrongKey, ekcd.ErrPrivateKey, target.ErrInUse, target.ErrTooSmall}},
-	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported, kerneldump.ErrNoDump, container.ErrNotDump, savecore.ErrCleared}},
+	{exitNotDump, []error{minidump.ErrNotDump, minidump.ErrUnsupported, postmortem.ErrUnsupported, kerneldump.ErrNoDump, container.ErrNotDump, savecore.ErrCleared, reader.ErrUnknown}},
 	{exitIncomplete, []error{minidump.ErrTruncated, minidump.ErrBeyondEnd, container.ErrNoData, seekable.ErrCut, seekable.ErrMissing}},
 	{exitDamaged, []error{
 		minidump.ErrDamaged, minidump.ErrTooLarge, postmortem.ErrDamaged, container.ErrTooDeep,
 		seekable.ErrDamaged, seekable.ErrRecord, seekable.ErrSeekTable, seekable.ErrFrameTooLarge,
-		kerneldump.ErrParity, kerneldump.ErrHeaderBounds, kerneldump.ErrHeadersDiffer,
+		record.ErrDamaged, kerneldump.ErrParity, kerneldump.ErrHeaderBounds, kerneldump.ErrHeadersDiffer,
 		amd64.ErrReservedBits, amd64.ErrOutsideMemory, amd64.ErrCycle,
 		arm64.ErrReservedBits, arm64.ErrOutsideMemory, arm64.ErrCycle,
 	}},
 	{exitNotThere, []error{
 		minidump.ErrNotInDumpAvail, minidump.ErrNotInBitmap, minidump.ErrRecordedHole, minidump.ErrNotKernelAddress,
-		minidump.ErrNoPageTable, minidump.ErrNoMessageBuffer, minidump.ErrNoNotes,
+		minidump.ErrNoPageTable, minidump.ErrNoMessageBuffer, minidump.ErrNoNotes, reader.ErrNone,
 		amd64.ErrNotMapped, amd64.ErrNonCanonical, arm64.ErrNotMapped, arm64.ErrNonCanonical,
 		postmortem.ErrNoCPUs, errNoSymbolThere,
 	}},
@@ -134,7 +136,7 @@ func newExitCodes() *cobra.Command {
   5  incomplete: the file ends before what was asked for; verify: sound but cut
   6  I/O: a file could not be opened, read or written, or a disk is full
   7  not there: the address is not mapped, its page was not dumped, or the dump
-     has no such thing (messages, registers)
+     has no such thing (messages, registers, records)
   8  interrupted
 
 Info opens a dump that was cut or damaged without an error, and says so in its

@@ -29,7 +29,7 @@ type program struct {
 // file, and one line here.
 var commands = []func(*program) *cobra.Command{
 	newInfo, newLog, newRead, newTranslate, newDisasm, newSymbol,
-	newThreads, newRegs, newBacktrace, newVerify, newConvert, newPrepare, newSave, newReceive, newMap, newSample,
+	newThreads, newRegs, newBacktrace, newVerify, newConvert, newPrepare, newSave, newReceive, newRecords, newMap, newSample,
 }
 
 // run runs the program and returns its exit code.

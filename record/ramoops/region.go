@@ -125,7 +125,11 @@ func Content(zone []byte) ([]byte, error) {
 	}
 	le := binary.LittleEndian
 	start, size := uint64(le.Uint32(zone[offsetStart:])), uint64(le.Uint32(zone[offsetSize:]))
-	if got := le.Uint32(zone); got != signature {
+	got := le.Uint32(zone)
+	if got == 0 && start == 0 && size == 0 {
+		return nil, ErrEmpty // memory that nobody has divided yet
+	}
+	if got != signature {
 		return nil, fmt.Errorf("signature %#x, want %#x: %w", got, signature, ErrZone)
 	}
 	if size == 0 && start == 0 {
