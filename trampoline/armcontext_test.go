@@ -261,8 +261,8 @@ func (h *armHandOff) checkState() {
 	require.Equal(h.t, arm64.PSTATEEL1h|arm64.PSTATEAllMasked, arm64.PSTATE(s.PSTATE), "%v", arm64.PSTATE(s.PSTATE))
 	tcr := s.System["TCR_EL1"]
 	for name, want := range map[string]uint64{
-		"SCTLR": uint64(trampoline.EntrySCTLR), "TTBR0_EL1": uint64(h.params.Root), "TTBR1_EL1": 0, "MAIR_EL1": uint64(arm64.MAIRValue),
-		"VBAR": uint64(h.params.Page) + 0x800, "MDSCR_EL1": 0,
+		"SCTLR_EL1": uint64(trampoline.EntrySCTLR), "TTBR0_EL1": uint64(h.params.Root), "TTBR1_EL1": 0, "MAIR_EL1": uint64(arm64.MAIRValue),
+		"VBAR_EL1": uint64(h.params.Page) + 0x800, "MDSCR_EL1": 0,
 	} {
 		if got, known := s.System[name]; known {
 			require.Equal(h.t, want, got, name)

@@ -35,7 +35,7 @@ func (h *handOff) requireParked(cpu int, saved *arm64.CPUState) {
 		}
 	}
 	for name, value := range map[string]uint64{
-		"ELR_EL1": saved.PC, "SPSR_EL1": uint64(saved.PSTATE), "TTBR0_EL1": saved.TTBR0, "SCTLR": uint64(saved.SCTLR), "VBAR": saved.VBAR, "MPIDR_EL1": saved.MPIDR,
+		"ELR_EL1": saved.PC, "SPSR_EL1": uint64(saved.PSTATE), "TTBR0_EL1": saved.TTBR0, "SCTLR_EL1": uint64(saved.SCTLR), "VBAR_EL1": saved.VBAR, "MPIDR_EL1": saved.MPIDR,
 	} {
 		if true, ok := s.System[name]; ok {
 			require.Equal(h.t, true, value, "CPU %d, %s", cpu, name)
@@ -138,7 +138,7 @@ func TestARM64CPUThatDoesNotStop(t *testing.T) {
 	require.Equal(t, machine.Breakpoint, exit.Reason, "%v\n%s", exit, h.console)
 	state, err := h.machine.State(2)
 	require.NoError(t, err)
-	vectors := physmem.Address(state.(*machine.ARM64State).System["VBAR"])
+	vectors := physmem.Address(state.(*machine.ARM64State).System["VBAR_EL1"])
 	require.NotZero(t, vectors, "%v", state)
 	spin := make([]byte, arm64.VectorTableSize)
 	for i := 0; i < len(spin); i += 4 {
