@@ -123,7 +123,7 @@ func (c *CPU) regimeOf(el2 bool) regimeNumber {
 func (c *CPU) translateTo(va uint64, n regimeNumber, kind accessKind, user, pan bool) {
 	r := c.makeRegime(n)
 	if !r.on {
-		c.sys.par = va&0x000f_ffff_ffff_f000 | 1<<11 | 2<<7
+		c.sys.par = va&0x000f_ffff_ffff_f000 | 1<<11 | 1<<9 | 2<<7
 		return
 	}
 	pa, _, status := r.lookup(c, va, kind, user, pan && c.pan)
@@ -137,7 +137,7 @@ func (c *CPU) translateTo(va uint64, n regimeNumber, kind accessKind, user, pan 
 	if e.attributes>>4 != 0 && e.attributes != 0x44 {
 		share = uint64(e.share)
 	}
-	c.sys.par = pa&0x000f_ffff_ffff_f000 | uint64(e.attributes)<<56 | 1<<11 | share<<7
+	c.sys.par = pa&0x000f_ffff_ffff_f000 | uint64(e.attributes)<<56 | 1<<11 | 1<<9 | share<<7
 }
 
 // invalidations are TLBI (DDI 0487 C5.5). CRm 3 is for all CPUs of the inner

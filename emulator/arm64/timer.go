@@ -55,7 +55,7 @@ func (c *CPU) countOf(t Timer) uint64 {
 }
 
 // reached reports whether a timer's condition is met.
-func (c *CPU) reached(t Timer) bool { return int64(c.countOf(t)-c.timers.all[t].value) >= 0 }
+func (c *CPU) reached(t Timer) bool { return c.countOf(t) >= c.timers.all[t].value }
 
 // updateTimers works out the outputs, and when the next one changes.
 func (c *CPU) updateTimers() {

@@ -93,8 +93,8 @@ func (r *regime) allows(e *tlbEntry, kind accessKind, user, pan bool) bool {
 		if r.writeNoExec && writable && (userMay || !user) {
 			return false
 		}
-		if user {
-			return userMay && e.rights&rightNoExec == 0
+		if user { // also what it may not read
+			return e.rights&rightNoExec == 0
 		}
 		return e.rights&rightNoPriv == 0 && !(userMay && writable)
 	case accessWrite, accessInvalidate:
