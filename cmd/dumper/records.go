@@ -54,7 +54,7 @@ what was lost. FILE is told by its content and only read:
   a dump device              what was written ahead of the dump, even if that failed
   a record area              the memory of one, or an image of it
   a ramoops region           an image of it; a folder or a file of /sys/fs/pstore
-  a UEFI variable            a file of efivarfs, RescueRecord-GUID
+  UEFI variables             a file of efivarfs, RescueRecord-GUID; OVMF_VARS.fd
   CBOR                       records one behind the other, as --cbor writes them
 
 Each KEY=VALUE is a condition:

@@ -20,5 +20,6 @@
 //
 // VariableStore is how a host reaches its firmware's GetVariable and SetVariable.
 // Linux shows the same variables as files of efivarfs, which begin with four bytes
-// of attributes: ParseFile.
+// of attributes: ParseFile. OpenImage reads the image of a virtual machine's flash,
+// OVMF_VARS.fd.
 package efivar

@@ -36,7 +36,7 @@ const (
 	KindTarget               // the early record on a dump device
 	KindRamoops              // a region of Linux's ramoops
 	KindPstore               // a file or folder of /sys/fs/pstore
-	KindVariable             // a UEFI variable: a file of efivarfs, or its value
+	KindVariable             // UEFI variables: a file of efivarfs, a value, an image of the flash
 	KindSequence             // CBOR, one record behind the other
 	KindNotes                // the notes of a dump
 )
@@ -79,6 +79,8 @@ func Open(r io.ReaderAt, size int64, o Options) (*Result, error) {
 		return whole(r, size, Area)
 	case bytes.HasPrefix(head, []byte("RKEFIREC")), len(head) > 12 && string(head[4:12]) == "RKEFIREC":
 		return whole(r, size, Variable)
+	case efivar.IsImage(head):
+		return whole(r, size, firmware)
 	case bytes.HasPrefix(head, []byte("Rescue ")), bytes.HasPrefix(head, []byte("====")):
 		return whole(r, size, pstoreFile)
 	case len(head) > 0 && head[0] >= 0xa0 && head[0] <= 0xbf:
@@ -308,4 +310,26 @@ func Variable(data []byte) (*Result, error) {
 	result := &Result{Kind: KindVariable, Contents: &record.Contents{Size: len(data)}}
 	result.sequence(inside)
 	return result, result.check()
+}
+
+// Variables reads the records in a store of UEFI variables.
+func Variables(s efivar.VariableStore) (*Result, error) {
+	values, err := efivar.Load(s)
+	result := &Result{Kind: KindVariable, Contents: &record.Contents{}}
+	if err != nil {
+		result.problem(fmt.Errorf("%w: %w", record.ErrDamaged, err))
+	}
+	for _, v := range values {
+		result.sequence(v)
+	}
+	return result, result.check()
+}
+
+// firmware reads the image of a virtual machine's flash.
+func firmware(data []byte) (*Result, error) {
+	image, err := efivar.OpenImage(data)
+	if image == nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return Variables(image)
 }

@@ -220,9 +220,39 @@ func TestVariable(t *testing.T) {
 	require.Equal(t, []string{"boom"}, messages(t, open(t, data, reader.KindVariable)))
 	file := append([]byte{7, 0, 0, 0}, data...)
 	require.Equal(t, []string{"boom"}, messages(t, open(t, file, reader.KindVariable)))
+	store := variables{efivar.FirstName: data}
+	r, err := reader.Variables(store)
+	require.NoError(t, err)
+	require.Equal(t, []string{"boom"}, messages(t, r))
+	_, err = reader.Variables(variables{})
+	require.ErrorIs(t, err, reader.ErrNone)
+	_, err = reader.Variables(variables{efivar.LastName: []byte("x")})
+	require.ErrorIs(t, err, record.ErrDamaged)
+	// An image of a firmware's flash without any variables.
+	_, err = reader.Open(bytes.NewReader(make([]byte, 64)), 64, reader.Options{})
+	require.ErrorIs(t, err, reader.ErrUnknown)
+	flash := make([]byte, 128)
+	copy(flash[40:], "_FVH")
+	_, err = reader.Open(bytes.NewReader(flash), int64(len(flash)), reader.Options{})
+	require.ErrorIs(t, err, reader.ErrUnknown)
+
 	file[40]++
 	_, err = reader.Open(bytes.NewReader(file), int64(len(file)), reader.Options{})
 	require.ErrorIs(t, err, record.ErrDamaged)
+}
+
+// variables are a firmware's.
+type variables map[string][]byte
+
+func (v variables) GetVariable(name string, _ efivar.GUID) ([]byte, efivar.Attributes, error) {
+	if data, ok := v[name]; ok {
+		return data, efivar.OurAttributes, nil
+	}
+	return nil, 0, efivar.ErrNotFound
+}
+
+func (v variables) SetVariable(string, efivar.GUID, efivar.Attributes, []byte) error {
+	return errors.ErrUnsupported
 }
 
 // disk is a device in memory.
