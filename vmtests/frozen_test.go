@@ -62,10 +62,30 @@ func labelledDisk(t testing.TB, size int64) *memoryDisk {
 // often as it likes, each time in a machine of its own. So a fault costs a dump
 // and no boot.
 type frozen struct {
+	on       runner // where it was booted, and goes on unless the fault says where
 	snapshot *machine.Snapshot
 	opened   *reserve.Reservation
 	config   machine.Config
-	disks    []*memoryDisk
+	disks    []*memoryDisk // in the order of the targets
+	places   []int         // of the disks among the machine's
+}
+
+// order puts the disks in the order of the targets: a host finds them in that of
+// their addresses, which are the machine's.
+func (f *frozen) order(t testing.TB) {
+	t.Helper()
+	disks := f.disks
+	f.disks, f.places = nil, nil
+	for _, fixed := range f.opened.Block.Targets {
+		for place, d := range disks {
+			label, err := target.Read(d, d.Size(), 0)
+			require.NoError(t, err)
+			if label.ID == fixed.Label {
+				f.disks, f.places = append(f.disks, d), append(f.places, place)
+			}
+		}
+	}
+	require.Len(t, f.disks, len(disks), "not every disk is a target")
 }
 
 // scene says what host a test wants.
@@ -91,6 +111,9 @@ func freeze(t testing.TB, s scene) *frozen {
 	if s.rescue == nil {
 		s.rescue = rescueProgram
 	}
+	if s.on == "" {
+		s.on = dumps().name
+	}
 	scenesMutex.Lock()
 	defer scenesMutex.Unlock()
 	if f, ok := scenes[s]; ok {
@@ -106,7 +129,8 @@ func freeze(t testing.TB, s scene) *frozen {
 		bootWithDisks(t, s, "fill=1 "+s.command, disks).requireWhole(0)
 	}
 	h := bootWithDisks(t, s, s.command, disks)
-	f := &frozen{snapshot: h.before, opened: h.opened, config: h.config, disks: disks}
+	f := &frozen{on: h.runner, snapshot: h.before, opened: h.opened, config: h.config, disks: disks}
+	f.order(t)
 	scenes[s] = f
 	return f
 }
@@ -133,7 +157,7 @@ func bootWithDisks(t testing.TB, s scene, command string, disks []*memoryDisk) *
 
 // fault is what goes wrong in one run.
 type fault struct {
-	on runner // dumps() if none
+	on runner // where the host was booted if none
 
 	disks  map[int]device.Faults
 	change func(physmem.Memory) // at the freeze point
@@ -174,7 +198,7 @@ func (d *dumped) clock() func() time.Duration {
 func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	t.Helper()
 	if w.on.name == "" {
-		w.on = dumps()
+		w.on = f.on
 	}
 	d := &dumped{handOff: &handOff{t: t, runner: w.on, console: &console{}, block: f.opened.Block.Reservation.Start}, opened: f.opened}
 	d.config = f.config
@@ -182,12 +206,12 @@ func (f *frozen) restore(t testing.TB, w fault) *dumped {
 	d.config.Serial, d.config.InterruptController = d.console, w.controller
 	for i, disk := range f.disks {
 		d.disks = append(d.disks, disk.clone())
-		d.config.Disks[i].Storage = d.disks[i]
+		d.config.Disks[f.places[i]].Storage = d.disks[i]
 	}
 	if w.spoil != nil {
 		w.spoil(d.disks)
 	}
-	disks := device.Options{Attachment: w.attachment, Faults: func(disk int) device.Faults { return w.disks[disk] }}
+	disks := device.Options{Attachment: w.attachment, Faults: func(place int) device.Faults { return w.disks[slices.Index(f.places, place)] }}
 	create := kvm.Options{Disks: disks}.New
 	if d.runner.emulated() {
 		create = emulated.Options{Architecture: d.runner.architecture, Disks: disks}.New

@@ -51,6 +51,9 @@ func kernelEntry(t *testing.T, f *frozen) (root, entry physmem.Address) {
 	area, err := f.opened.PanicArea()
 	require.NoError(t, err)
 	root = physmem.Address(area.Root &^ 0xfff)
+	if f.opened.Block.Architecture == handoff.ARM64 {
+		root = physmem.Address(area.RootLower &^ 0xfff)
+	}
 	return root, root + physmem.Address(handoff.KernelBase>>39&0x1ff*8)
 }
 
@@ -65,32 +68,37 @@ type hostileChange struct {
 // buffer, page tables - is garbage at the freeze point: the dump is made all the
 // same, in bounded time, and no page of it is wrong.
 func TestHostileHost(t *testing.T) {
-	f := freeze(t, scene{sizes: "96"})
-	for _, test := range slices.Concat(hostileBitmaps(t, f), hostileTables(t, f)) {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			d := f.goOn(t, fault{change: test.change})
-			require.Less(t, d.took, 20*time.Second)
-			d.requireUnchanged()
-			report := d.report()
-			require.Equal(t, "whole", report["status"], "%s", d.console)
-			file, dump, err := d.open(0)
-			require.NoError(t, err, "%s", d.console)
-			require.True(t, file.Complete(), "%v", file.Problems())
-			pages, holes := d.requireTruePages(dump)
-			if !test.few {
-				require.Greater(t, pages, 500, "%s", d.console)
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		f := freeze(t, scene{on: r.name, sizes: "96"})
+		for _, test := range slices.Concat(hostileBitmaps(t, f), hostileTables(t, f)) {
+			if !r.takes(test.name, "all of it", "tables in a circle") {
+				continue
 			}
-			t.Logf("took %v: %d pages, %d holes, %d problems; holes=%s marks=%s %s", d.took.Round(time.Millisecond), pages, len(holes), len(dump.Problems()),
-				report["holes"], report["marks"], strings.Join(markLines(d.console.String()), "; "))
-		})
-	}
+			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
+				d := f.goOn(t, fault{change: test.change})
+				require.Less(t, d.took, 20*time.Second)
+				d.requireUnchanged()
+				report := d.report()
+				require.Equal(t, "whole", report["status"], "%s", d.console)
+				file, dump, err := d.open(0)
+				require.NoError(t, err, "%s", d.console)
+				require.True(t, file.Complete(), "%v", file.Problems())
+				pages, holes := d.requireTruePages(dump)
+				if !test.few {
+					require.Greater(t, pages, 500, "%s", d.console)
+				}
+				t.Logf("took %v: %d pages, %d holes, %d problems; holes=%s marks=%s %s", d.took.Round(time.Millisecond), pages, len(holes), len(dump.Problems()),
+					report["holes"], report["marks"], strings.Join(markLines(d.console.String()), "; "))
+			})
+		}
+	})
 }
 
-// Addresses without memory behind them.
+// Addresses without memory behind them, on both architectures' machines.
 const (
 	mmio    = 0xfe00_0000
-	nowhere = 0x7_ffff_ffff_f000
+	nowhere = 0x7fff_ffff_f000
 )
 
 // random gives noise.
@@ -102,6 +110,7 @@ func random(seed uint64) func(uint64) byte {
 // hostileBitmaps are about what memory there is, and is to be dumped.
 func hostileBitmaps(t *testing.T, f *frozen) []hostileChange {
 	block := f.opened.Block
+	base := uint64(f.snapshot.RAM[0].Start)
 	full := func(uint64) byte { return 0xff }
 	none := func(uint64) byte { return 0 }
 	filled := func(region handoff.Region, pattern func(uint64) byte) func(physmem.Memory) {
@@ -115,9 +124,9 @@ func hostileBitmaps(t *testing.T, f *frozen) []hostileChange {
 		{"bitmap of noise", filled(block.Bitmap, random(1)), false},
 		{"bitmap empty", filled(block.Bitmap, none), true},
 		{"dump_avail of noise", filled(block.DumpAvail, random(2)), true},
-		{"dump_avail in MMIO", avail(0, 0x200_0000, mmio, mmio+0x200_0000, nowhere, nowhere+0x200_0000, 0, 0), false},
+		{"dump_avail in MMIO", avail(base, base+0x200_0000, mmio, mmio+0x200_0000, nowhere, nowhere+0x200_0000, 0, 0), false},
 		{"dump_avail without end", avail(0, 1<<63, 1<<63, ^uint64(0)), true},
-		{"dump_avail backwards", avail(0x400_0000, 0, 0, 0), true},
+		{"dump_avail backwards", avail(base+0x400_0000, base, 0, 0), true},
 		{"message buffer of noise", filled(block.MessageBuffer, random(3)), false},
 	}
 }
@@ -125,7 +134,10 @@ func hostileBitmaps(t *testing.T, f *frozen) []hostileChange {
 // hostileTables are about page tables. The trampoline itself runs on the host's,
 // so what it runs by stays: garbage is below the kernel window's entry.
 func hostileTables(t *testing.T, f *frozen) []hostileChange {
-	const flags = 7 // present, writable, user
+	flags, addresses := uint64(7), uint64(0xf_ffff_ffff_f000) // present, writable, user
+	if f.opened.Block.Architecture == handoff.ARM64 {
+		flags, addresses = 3, 0xffff_ffff_f000 // a table
+	}
 	root, entry := kernelEntry(t, f)
 	word := func(memory physmem.Memory, at physmem.Address, v uint64) {
 		_, err := memory.WritePhysical(binary.LittleEndian.AppendUint64(nil, v), at)
@@ -135,7 +147,7 @@ func hostileTables(t *testing.T, f *frozen) []hostileChange {
 	_, err := f.snapshot.Memory.ReadPhysical(b[:], entry)
 	require.NoError(t, err)
 	value := binary.LittleEndian.Uint64(b[:])
-	third := physmem.Address(value & 0xf_ffff_ffff_f000)
+	third := physmem.Address(value & addresses)
 	page := handoff.Region{Length: 4096, Extents: []physmem.Range{{Start: third, End: third + 4096}}}
 	is := func(v uint64) func(physmem.Memory) {
 		return func(m physmem.Memory) { word(m, entry, v) }
@@ -174,52 +186,60 @@ func markLines(console string) (marks []string) {
 // marked with the part's name. A host that writes to it after the panic path has
 // looked is what a stray DMA is.
 func TestBrokenSecondStageSeals(t *testing.T) {
-	f := freeze(t, scene{sizes: usualScene, command: "debug.rescue.finish=poweroff"})
-	for _, kind := range []handoff.DigestKind{
-		handoff.DigestText, handoff.DigestReadOnly, handoff.DigestEnvironment, handoff.DigestMetadata, handoff.DigestParameters,
-	} {
-		t.Run(kind.String(), func(t *testing.T) {
-			at := breakable(t, f, kind)
-			ends := machine.DebugExit // what "poweroff" is to this machine
-			if kind == handoff.DigestEnvironment {
-				ends = machine.Reset // an environment that is not used asks for nothing
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		f := freeze(t, scene{on: r.name, sizes: usualScene, command: "debug.rescue.finish=poweroff"})
+		for _, kind := range []handoff.DigestKind{
+			handoff.DigestText, handoff.DigestReadOnly, handoff.DigestEnvironment, handoff.DigestMetadata, handoff.DigestParameters,
+		} {
+			if !r.takes(kind.String(), handoff.DigestParameters.String()) {
+				continue
 			}
-			d := f.goOn(t, fault{ends: ends, change: func(m physmem.Memory) {
-				flipAt(t, m, at)
-				if kind == handoff.DigestParameters {
-					correctBlock(t, m, f)
+			t.Run(kind.String(), func(t *testing.T) {
+				at := breakable(t, f, kind)
+				ends := r.poweredOff()
+				if kind == handoff.DigestEnvironment {
+					ends = machine.Reset // an environment that is not used asks for nothing
 				}
-			}})
-			d.requireStatus("whole", "0")
-			_, dump, err := d.open(0)
-			require.NoError(t, err)
-			pages, _ := d.requireTruePages(dump)
-			require.Greater(t, pages, 500)
-			d.requireUnchanged()
-			notes, err := dump.Notes()
-			require.NoError(t, err)
-			var marks []string
-			for _, m := range notes.Marks {
-				marks = append(marks, m.Part)
-			}
-			require.Contains(t, marks, kind.String(), "%+v", notes.Marks)
-			require.Contains(t, d.console.String(), "mark: "+kind.String())
-			require.Contains(t, d.earlyNotes(0).Marks, notes.Marks[0])
-			t.Logf("%s; %d pages", strings.Join(markLines(d.console.String()), "; "), pages)
-		})
-	}
-	require.NotEmpty(t, f.opened.Block.Digests)
+				d := f.goOn(t, fault{ends: ends, change: func(m physmem.Memory) {
+					flipAt(t, m, at)
+					if kind == handoff.DigestParameters {
+						correctBlock(t, m, f)
+					}
+				}})
+				d.requireStatus("whole", "0")
+				_, dump, err := d.open(0)
+				require.NoError(t, err)
+				pages, _ := d.requireTruePages(dump)
+				require.Greater(t, pages, 500)
+				d.requireUnchanged()
+				notes, err := dump.Notes()
+				require.NoError(t, err)
+				var marks []string
+				for _, m := range notes.Marks {
+					marks = append(marks, m.Part)
+				}
+				require.Contains(t, marks, kind.String(), "%+v", notes.Marks)
+				require.Contains(t, d.console.String(), "mark: "+kind.String())
+				require.Contains(t, d.earlyNotes(0).Marks, notes.Marks[0])
+				t.Logf("%s; %d pages", strings.Join(markLines(d.console.String()), "; "), pages)
+			})
+		}
+		require.NotEmpty(t, f.opened.Block.Digests)
+	})
 }
 
 // Dump parameters whose own checksum is wrong are no hand-off block: there is
 // nothing to go by, not even targets. The rescue program says so and ends.
 func TestDamagedBlock(t *testing.T) {
-	f := freeze(t, scene{sizes: usualScene, command: "debug.rescue.finish=poweroff"})
-	d := f.goOn(t, fault{change: func(m physmem.Memory) { flipAt(t, m, breakable(t, f, handoff.DigestParameters)) }})
-	d.requireStatus("failed", "-1")
-	require.Contains(t, d.console.String(), "checksum does not match")
-	require.True(t, bytes.Equal(f.disks[0].content, d.disks[0].content), "the disk was written")
-	d.requireUnchanged()
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		r.onlyFull(t)
+		f := freeze(t, scene{on: r.name, sizes: usualScene, command: "debug.rescue.finish=poweroff"})
+		d := f.goOn(t, fault{change: func(m physmem.Memory) { flipAt(t, m, breakable(t, f, handoff.DigestParameters)) }})
+		d.requireStatus("failed", "-1")
+		require.Contains(t, d.console.String(), "checksum does not match")
+		require.True(t, bytes.Equal(f.disks[0].content, d.disks[0].content), "the disk was written")
+		d.requireUnchanged()
+	})
 }
 
 // flipAt flips a bit.
@@ -269,7 +289,7 @@ func breakable(t *testing.T, f *frozen, kind handoff.DigestKind) physmem.Address
 		}
 		where := block.At(digest.Offset, digest.Length)
 		if kind == handoff.DigestText {
-			virtual := symbol(t, rescueProgram.image(t), "capture.(*serialSink).finish")
+			virtual := symbol(t, rescueProgram.imageFor(t, f.on.architecture), "capture.(*serialSink).finish")
 			at := block.Range(handoff.PartImage).Start + physmem.Address(virtual-block.Image.LinkBase)
 			require.True(t, where.Contains(at), "%v is not in %v", at, where)
 			return at

@@ -14,17 +14,20 @@ var hungryProgram = newProgram("./testdata/hungry")
 // A rescue program that runs out of memory in the middle of its dump: a word
 // about it, a reset, and what was written is found and true.
 func TestRescueProgramOutOfMemory(t *testing.T) {
-	d := freeze(t, scene{sizes: usualScene, rescue: hungryProgram}).goOn(t, fault{})
-	require.Contains(t, d.console.String(), "hungry: at")
-	require.Contains(t, d.console.String(), "out of memory")
-	require.Less(t, d.took, 20*time.Second)
-	d.requireUnchanged()
-	file, dump, err := d.open(0)
-	require.NoError(t, err, "%s", d.console)
-	require.False(t, file.Complete() && dump.Complete())
-	pages, _ := d.requireTruePages(dump)
-	require.Greater(t, pages, 500)
-	t.Logf("took %v, %d pages; %s", d.took, pages, firstLine(d.console.String(), "out of memory"))
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		r.onlyFull(t)
+		d := freeze(t, scene{on: r.name, sizes: usualScene, rescue: hungryProgram}).goOn(t, fault{})
+		require.Contains(t, d.console.String(), "hungry: at")
+		require.Contains(t, d.console.String(), "out of memory")
+		require.Less(t, d.took, 20*time.Second)
+		d.requireUnchanged()
+		file, dump, err := d.open(0)
+		require.NoError(t, err, "%s", d.console)
+		require.False(t, file.Complete() && dump.Complete())
+		pages, _ := d.requireTruePages(dump)
+		require.Greater(t, pages, 500)
+		t.Logf("took %v, %d pages; %s", d.took, pages, firstLine(d.console.String(), "out of memory"))
+	})
 }
 
 // A reservation that is too small is refused when arming, with what it takes.

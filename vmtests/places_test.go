@@ -43,6 +43,37 @@ func TestPlacesOfTheReservation(t *testing.T) {
 	}
 }
 
+// TestPlacesOfTheReservation for arm64, where memory begins at 1 GiB and the host
+// is loaded at its beginning.
+func TestARM64PlacesOfTheReservation(t *testing.T) {
+	const memory = 1 << 30
+	first := physmem.Range{Start: memory, End: memory + 64<<20}
+	for _, test := range []struct {
+		name    string
+		more    physmem.Range // memory beside the first
+		command string
+		start   physmem.Address
+		some    bool
+	}{
+		{"lowest", physmem.Range{}, "reserve.lowest=1", memory + 8<<20, false},
+		{"below a limit", physmem.Range{}, "reserve.limit=0x42000000", memory + 24<<20, false},
+		{"just below 4 GiB", physmem.Range{Start: 4<<30 - 48<<20, End: 4<<30 - 16<<20}, "", 4<<30 - 24<<20, false},
+		{"above 4 GiB", physmem.Range{Start: 4 << 30, End: 4<<30 + 32<<20}, "", 4<<30 + 24<<20, true},
+		{"at the top of 250 GiB", physmem.Range{Start: 250 << 30, End: 250<<30 + 32<<20}, "", 250<<30 + 24<<20, false},
+	} {
+		if !test.some && !*full {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			config := machine.Config{RAM: physmem.NewRanges(first, test.more)}
+			h := freezeAt(t, onEmulatedARM64, config, "nil", test.command, witnessProgram)
+			require.Equal(t, test.start, h.block)
+			h.requireTrue(h.finish(), handoff.ReasonExit, "")
+		})
+	}
+}
+
 // hostImageAt is the host wrapped for a load address.
 func hostImageAt(t testing.TB, base physmem.Address) []byte {
 	t.Helper()

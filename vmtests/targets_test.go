@@ -43,57 +43,65 @@ func (f *frozen) withTargets(t *testing.T, change func([]handoff.Target) []hando
 // Where the list of targets ends in a record, and the disk's label is gone, there
 // is no dump and no failure.
 func TestRecordOnly(t *testing.T) {
-	f := freeze(t, scene{sizes: usualScene})
-	d := f.goOn(t, fault{spoil: spoilLabel, change: f.withTargets(t, func(targets []handoff.Target) []handoff.Target {
-		return append(targets, handoff.Target{Kind: handoff.TargetRecord})
-	})})
-	d.requireStatus("record", "-1")
-	require.Equal(t, "0", d.report()["marks"], "%s", d.console)
-	require.Contains(t, d.console.String(), "no dump-target label")
-	d.requireUnchanged()
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		r.onlyFull(t)
+		f := freeze(t, scene{on: r.name, sizes: usualScene})
+		d := f.goOn(t, fault{spoil: spoilLabel, change: f.withTargets(t, func(targets []handoff.Target) []handoff.Target {
+			return append(targets, handoff.Target{Kind: handoff.TargetRecord})
+		})})
+		d.requireStatus("record", "-1")
+		require.Equal(t, "0", d.report()["marks"], "%s", d.console)
+		require.Contains(t, d.console.String(), "no dump-target label")
+		d.requireUnchanged()
+	})
 }
 
 // A first disk that is too small, and may cut the dump, keeps it.
 func TestTruncationIsAllowed(t *testing.T) {
-	f := freeze(t, scene{sizes: "2 16"})
-	d := f.goOn(t, fault{change: f.withTargets(t, func(targets []handoff.Target) []handoff.Target {
-		targets[0].Flags |= handoff.TargetTruncate
-		return targets
-	})})
-	d.requireStatus("cut", "0")
-	require.True(t, bytes.Equal(f.disks[1].content, d.disks[1].content), "the second disk was written")
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		r.onlyFull(t)
+		f := freeze(t, scene{on: r.name, sizes: "2 16"})
+		d := f.goOn(t, fault{change: f.withTargets(t, func(targets []handoff.Target) []handoff.Target {
+			targets[0].Flags |= handoff.TargetTruncate
+			return targets
+		})})
+		d.requireStatus("cut", "0")
+		require.True(t, bytes.Equal(f.disks[1].content, d.disks[1].content), "the second disk was written")
+	})
 }
 
 // Where the disk's label is gone the dump goes over the serial line, among what
 // the console says.
 func TestSerialLineIsTheNextTarget(t *testing.T) {
-	f := freeze(t, scene{sizes: usualScene})
-	reseal := f.withTargets(t, func(targets []handoff.Target) []handoff.Target {
-		return append(targets, handoff.Target{Kind: handoff.TargetSerial, Bus: handoff.BusPort, Address: 0x3f8, Speed: 115200})
+	eachArchitecture(t, func(t *testing.T, r runner) {
+		f := freeze(t, scene{on: r.name, sizes: usualScene})
+		reseal := f.withTargets(t, func(targets []handoff.Target) []handoff.Target {
+			return append(targets, r.serialTarget())
+		})
+		d := f.goOn(t, fault{spoil: spoilLabel, change: func(m physmem.Memory) {
+			reseal(m)
+			thin(t, m, f.opened.Block.Bitmap) // the line is slow
+		}})
+		d.requireUnchanged()
+		directory := t.TempDir()
+		line, dump := filepath.Join(directory, "line"), filepath.Join(directory, "dump")
+		d.console.mu.Lock()
+		require.NoError(t, os.WriteFile(line, d.console.text.Bytes(), 0o600))
+		d.console.mu.Unlock()
+		tool := newDumperTool(t, d)
+		t.Log(tool.run(0, "receive", line, "-o", dump))
+		content, err := os.ReadFile(dump)
+		require.NoError(t, err)
+		file, err := container.Open(bytes.NewReader(content), int64(len(content)))
+		require.NoError(t, err)
+		defer file.Close()
+		require.True(t, file.Complete(), "%v", file.Problems())
+		reader, err := minidump.Open(file, file.Size())
+		require.NoError(t, err)
+		pages, _ := d.requireTruePages(reader)
+		require.Greater(t, pages, 10)
+		t.Logf("%d pages in %v", pages, d.took)
 	})
-	d := f.goOn(t, fault{spoil: spoilLabel, change: func(m physmem.Memory) {
-		reseal(m)
-		thin(t, m, f.opened.Block.Bitmap) // the line is slow
-	}})
-	d.requireUnchanged()
-	directory := t.TempDir()
-	line, dump := filepath.Join(directory, "line"), filepath.Join(directory, "dump")
-	d.console.mu.Lock()
-	require.NoError(t, os.WriteFile(line, d.console.text.Bytes(), 0o600))
-	d.console.mu.Unlock()
-	tool := newDumperTool(t, d)
-	t.Log(tool.run(0, "receive", line, "-o", dump))
-	content, err := os.ReadFile(dump)
-	require.NoError(t, err)
-	file, err := container.Open(bytes.NewReader(content), int64(len(content)))
-	require.NoError(t, err)
-	defer file.Close()
-	require.True(t, file.Complete(), "%v", file.Problems())
-	reader, err := minidump.Open(file, file.Size())
-	require.NoError(t, err)
-	pages, _ := d.requireTruePages(reader)
-	require.Greater(t, pages, 10)
-	t.Logf("%d pages in %v", pages, d.took)
 }
 
 // thin takes most pages out of a page bitmap.

@@ -119,7 +119,7 @@ func freezeInQEMU(t *testing.T, command string) *frozen {
 	opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
 	require.NoError(t, err)
 	config.Disks[0].Storage = disk
-	return &frozen{snapshot: h.before, opened: opened, config: config, disks: []*memoryDisk{disk}}
+	return &frozen{on: dumps(), snapshot: h.before, opened: opened, config: config, disks: []*memoryDisk{disk}, places: []int{0}}
 }
 
 // goOnInQEMU is goOn in QEMU. What firmware does with the disk's registers the
