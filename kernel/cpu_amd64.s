@@ -191,3 +191,15 @@ TEXT ·onPanicStack(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	LEAQ	·runPanic(SB), AX
 	CALL	AX
 	BYTE	$0x0f; BYTE $0x0b // UD2
+
+// func goroutine() (self, bss, end uintptr)
+//
+// The running goroutine's g, and where the image has variables with pointers.
+TEXT ·goroutine(SB),NOSPLIT,$0-24
+	MOVQ	(TLS), AX
+	MOVQ	AX, self+0(FP)
+	LEAQ	runtime·bss(SB), AX
+	MOVQ	AX, bss+8(FP)
+	LEAQ	runtime·ebss(SB), AX
+	MOVQ	AX, end+16(FP)
+	RET

@@ -184,3 +184,14 @@ TEXT ·onPanicStack(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	MOVD	$·runPanic(SB), R0 // another stack: the linker must not add the two up
 	BL	(R0)
 	B	0(PC)
+
+// func goroutine() (self, bss, end uintptr)
+//
+// The running goroutine's g, and where the image has variables with pointers.
+TEXT ·goroutine(SB),NOSPLIT,$0-24
+	MOVD	g, self+0(FP)
+	MOVD	$runtime·bss(SB), R0
+	MOVD	R0, bss+8(FP)
+	MOVD	$runtime·ebss(SB), R0
+	MOVD	R0, end+16(FP)
+	RET

@@ -76,7 +76,7 @@ func machinePrint(p, n uintptr) {
 
 // panicMachine is what this kernel lends the panic path.
 func panicMachine() handoff.PanicMachine {
-	m := handoff.PanicMachine{StopOthers: machineStop, Print: machinePrint, Guard: machineGuard, Started: uint64(k.entryTicks)}
+	m := handoff.PanicMachine{StopOthers: machineStop, Print: machinePrint, Guard: machineGuard, Started: uint64(k.entryTicks), Inform: inform, Items: items()}
 	if !canGuard() {
 		m.Guard = nil
 		return m

@@ -47,6 +47,7 @@ type kernelState struct {
 	panic   panicState
 
 	secondaries secondaryTable
+	goroutines  uintptr // address of the runtime's list of them, see knowsGoroutines
 
 	// Clock: nanoseconds = ticks since clockBase * clockScale >> 24.
 	clockBase  uintptr

@@ -85,7 +85,7 @@ const (
 	InformationGoroutines                         // all goroutines
 	InformationMemory                             // memory statistics
 	InformationTimers                             // the kernel's threads and what they wait for
-	InformationRecords                            // the last fault records
+	InformationRecords                            // the fault record, and how many panics there were in a row
 
 	// InformationDefault is what 0 stands for.
 	InformationDefault = InformationGoroutine | InformationRegisters
@@ -104,9 +104,14 @@ func (i Information) informers(m *handoff.PanicMachine) []Notifier {
 	}
 	var all []Notifier
 	for item, name := range informationNames {
-		if i>>item&1 != 0 && i&InformationNone == 0 && m.Inform != nil && m.Items>>item&1 != 0 {
+		run := m.Inform
+		known := run != nil && m.Items>>item&1 != 0
+		if InformationRecords == 1<<item {
+			run, known = informOfRecords, true
+		}
+		if i>>item&1 != 0 && i&InformationNone == 0 && known {
 			all = append(all, Notifier{
-				Name: name, List: handoff.ListInformational, Run: m.Inform, Budget: 2 * DefaultBudget,
+				Name: name, List: handoff.ListInformational, Run: run, Budget: 2 * DefaultBudget,
 				LoopFree: true, // its loops are bounded
 				Item:     uint16(item),
 			})

@@ -134,6 +134,15 @@ func stackReadable(c *handoff.PanicContext, area uintptr) bool {
 	return outcome == handoff.OutcomeDone && n.Item != 0
 }
 
+// informOfRecords prints the number of this panic's record.
+func informOfRecords(n *handoff.Notice) {
+	n.Print("panic: record ")
+	n.PrintDecimal(load64(order(n.PanicArea, handoff.OrderOffsetSequence)))
+	n.Print(", panics in a row ")
+	n.PrintDecimal(uint64(load32(order(n.PanicArea, handoff.OrderOffsetLoop))))
+	n.Print("\n")
+}
+
 // touchStack reads the stack's page, or faults.
 //
 //go:nosplit

@@ -25,7 +25,7 @@ type phaseTest struct {
 var phaseTests = []phaseTest{
 	{name: "three CPUs stop", kind: "call", command: "cpus=4", cpus: 4, reason: handoff.ReasonCall, facts: map[string]string{
 		"not_stopped": "0", "cpus": "[0 1 2 3]", "notifier_hello": "done", "notifier_goodbye": "not called",
-	}, log: []string{"host: this goes into the dump"}},
+	}, log: []string{"host: this goes into the dump", "panic: calls of what panicked: 0x50", "panic: CPU 0 rax 0x", "panic: CPU 2 rax 0x"}},
 	{name: "CPU 2 of 4", kind: "cpu2", command: "cpus=4", cpus: 4, watched: true, reason: handoff.ReasonUserFault, facts: map[string]string{
 		"not_stopped": "0", "cpus": "[2 0 1 3]",
 	}},
@@ -33,6 +33,9 @@ var phaseTests = []phaseTest{
 		"nested": "0", "notifier_fault": "faulted", "notifier_panic": "faulted", "notifier_allocate": "faulted",
 		"notifier_deep": "faulted", "notifier_table": "done", "notifier_hang": "timed out", "notifier_pvpanic": "done",
 	}, log: []string{"host: notifier 0x0 says two"}},
+	{name: "all information", kind: "nil", command: "information=all", cpus: 1, watched: true, reason: handoff.ReasonExit, facts: map[string]string{
+		"notifier_goroutine": "done", "notifier_goroutines": "done", "notifier_memory": "done", "notifier_timers": "done", "notifier_records": "done",
+	}, log: []string{"panic: goroutine 1 waiting: 0x50", "panic: frames free ", "panic: thread 1 running", "panic: record 2, panics in a row 1"}},
 	{name: "a CPU that ignores the NMI", kind: "call", command: "cpus=3 dead=1", cpus: 3, reason: handoff.ReasonCall, facts: map[string]string{
 		"not_stopped": "1", "cpus": "[0 2]",
 	}},

@@ -60,6 +60,7 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		CPUs:        max(cpus, 2), // one more may be started later
 		Notifiers:   notifiers(environment),
 		LoopLimit:   limit,
+		Information: map[string]rescue.Information{"all": rescue.InformationAll, "none": rescue.InformationNone}[lookup(environment, "information", "")],
 	})
 }
 

@@ -7,6 +7,7 @@
 //	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, cpu2, cpu3, lockup, none
 //	cpus=N             CPUs to start before arming; 1
 //	notify=NAME,NAME   notifiers that misbehave: fault, hang, panic, allocate, deep; or do not: table
+//	information=all    what is printed to the message buffer at a panic; none
 //	dead=N             a CPU that does not answer at the panic
 //	loop.limit=N       panics in a row that are rescued; healthy=1 ends the row
 //	after=DURATION     how long to work before; 10ms
