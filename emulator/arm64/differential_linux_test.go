@@ -171,10 +171,9 @@ func (r *rig) execute(slot int) (o outcome) {
 
 func (r *rig) outcome(slot int, o *outcome) {
 	c := r.cpu
-	s := c.State().(*machine.ARM64State)
-	esr, elr := s.System["ESR_EL1"], s.System["ELR_EL1"]
+	esr, elr := c.sys.esr[1], c.sys.elr[1]
 	copy(o.X[:], c.r[:31])
-	o.SP, o.FPCR, o.FPSR, o.NZCV = s.System["SP_EL0"], c.fpcr, c.fpsr, s.System["SPSR_EL1"]&(15<<28)
+	o.SP, o.FPCR, o.FPSR, o.NZCV = c.stacks[0], c.fpcr, c.fpsr, c.sys.spsr[1]&(15<<28)
 	for i, v := range c.v {
 		o.V[i] = v
 	}
@@ -184,7 +183,7 @@ func (r *rig) outcome(slot int, o *outcome) {
 		o.Exit = int(elr-native.Slot(slot)) / 4
 		return
 	}
-	o.PC, o.Address = elr, s.System["FAR_EL1"]
+	o.PC, o.Address = elr, c.sys.far[1]
 	switch {
 	case o.class == 0x24 && esr&0x3f == 0x21, o.class == 0x22, o.class == 0x26: // alignment
 		o.Signal = 7

@@ -65,9 +65,7 @@ func newProcess(t testing.TB, model Model, path string, arguments ...string) *pr
 	p.memory = emulator.NewMemory(physmem.NewRanges(physmem.Range{End: processMemory}))
 	exit := &machine.Exit{Reason: machine.DebugExit}
 	p.cpu = New(0, p.memory, Config{Model: model, Firmware: func(*CPU, Conduit) (bool, *machine.Exit) { return true, exit }})
-	for offset := physmem.Address(0); offset < 0x800; offset += 0x80 { // each vector is HVC #0
-		p.poke(processVector+offset, 0xd4000002, 4)
-	}
+	p.vectors()
 	file, err := elf.Open(path)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
@@ -130,15 +128,29 @@ func (p *process) page(va uint64, make bool) uint64 {
 	return table
 }
 
+// setLeaf sets the entry of a page whose tables are there.
+func (p *process) setLeaf(va, entry uint64) {
+	table := uint64(processRoot)
+	for level := range 3 {
+		table = p.peek(physmem.Address(table+va>>(39-9*level)&511*8)) & 0xffff_ffff_f000
+	}
+	p.poke(physmem.Address(table+va>>12&511*8), entry, 8)
+}
+
+// vectors are EL1: each is HVC #0, which stops the machine.
+func (p *process) vectors() {
+	p.page(processVector, true)
+	p.setLeaf(processVector, processVector|3|1<<10|3<<8|2<<6|1<<54) // read only, not for EL0 to execute
+	for offset := physmem.Address(0); offset < 0x800; offset += 0x80 {
+		p.poke(processVector+offset, 0xd4000002, 4)
+	}
+}
+
 // unmap takes pages away.
 func (p *process) unmap(va, size uint64) {
 	for end := va + size; va < end; va += emulator.PageSize {
 		if p.page(va, false) != 0 {
-			table := uint64(processRoot)
-			for level := range 3 {
-				table = p.peek(physmem.Address(table+va>>(39-9*level)&511*8)) & 0xffff_ffff_f000
-			}
-			p.poke(physmem.Address(table+va>>12&511*8), 0, 8)
+			p.setLeaf(va, 0)
 		}
 	}
 	p.cpu.lookups.dropAll()

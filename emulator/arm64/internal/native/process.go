@@ -28,9 +28,10 @@ type Process struct {
 	buffer  []byte
 }
 
-// launcher is what the program is started by: nothing where the computer is an
-// arm64, else qemu-aarch64 with a CPU model.
-func launcher(cpu string) ([]string, error) {
+// Launcher is what a program for linux/arm64 is started by: nothing where the computer is an
+// arm64, else qemu-aarch64 with a CPU model. The error is ErrUnavailable where there is
+// neither.
+func Launcher(cpu string) ([]string, error) {
 	if runtime.GOOS == "linux" && runtime.GOARCH == "arm64" {
 		return nil, nil
 	}
@@ -59,7 +60,7 @@ func Build(ctx context.Context, pkg, directory string) (string, error) {
 // Start builds the program in a directory and runs it. cpu is a CPU model of
 // QEMU's. The error is ErrUnavailable where nothing can run it.
 func Start(ctx context.Context, directory, cpu string) (*Process, error) {
-	arguments, err := launcher(cpu)
+	arguments, err := Launcher(cpu)
 	if err != nil {
 		return nil, err
 	}
