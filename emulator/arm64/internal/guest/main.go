@@ -12,9 +12,8 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/ecdsa"
+	"crypto/ecdh"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -142,9 +141,16 @@ func curves() {
 	key := ed25519.NewKeyFromSeed(pattern(32))
 	signature := ed25519.Sign(key, []byte("message"))
 	fmt.Printf("ed25519 %x %v\n", signature, ed25519.Verify(key.Public().(ed25519.PublicKey), []byte("message"), signature))
-	digest := sha256.Sum256([]byte("message"))
-	p := elliptic.P256().Params()
-	fmt.Println("p256", ecdsa.Verify(&ecdsa.PublicKey{Curve: elliptic.P256(), X: p.Gx, Y: p.Gy}, digest[:], big.NewInt(3), big.NewInt(5)))
+	for _, curve := range []ecdh.Curve{ecdh.P256(), ecdh.P384(), ecdh.X25519()} {
+		size := map[ecdh.Curve]int{ecdh.P256(): 32, ecdh.P384(): 48, ecdh.X25519(): 32}[curve]
+		mine, err := curve.NewPrivateKey(append([]byte{1}, pattern(100)[:size-1]...))
+		check(err)
+		theirs, err := curve.NewPrivateKey(append([]byte{2}, pattern(100)[10:][:size-1]...))
+		check(err)
+		secret, err := mine.ECDH(theirs.PublicKey())
+		check(err)
+		fmt.Printf("%v %x %x\n", curve, mine.PublicKey().Bytes(), secret)
+	}
 	a, b := new(big.Int).SetBytes(pattern(300)), new(big.Int).SetBytes(pattern(200))
 	m := new(big.Int).Exp(a, big.NewInt(65537), b.SetBit(b, 0, 1))
 	q, r := new(big.Int).QuoRem(a, b, new(big.Int))
