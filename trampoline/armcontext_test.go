@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/trampoline"
@@ -88,32 +89,67 @@ func (b *bump) AllocateTable(size uint64) (physmem.Address, error) {
 
 func TestContextsARM64(t *testing.T) {
 	t.Parallel()
-	for _, host := range armHosts {
-		t.Run(host.name, func(t *testing.T) {
-			t.Parallel()
-			h := newHandOffARM64(t, host)
-			exit, err := h.machine.RunTo(h.context, h.freeze)
-			require.NoError(t, err)
-			require.Equal(t, machine.Breakpoint, exit.Reason, "to the freeze point: %v", exit)
-			h.spoilRegisters()
-			before, err := h.machine.Snapshot()
-			require.NoError(t, err)
-			exit, err = h.machine.RunTo(h.context, entryVA)
-			require.NoError(t, err)
-			require.Equal(t, machine.Breakpoint, exit.Reason, "to the entry: %v", exit)
-			h.checkState()
-			after, err := h.machine.Snapshot()
-			require.NoError(t, err)
-			changes, err := before.Changes(after, nil, 8)
-			require.NoError(t, err)
-			require.Empty(t, changes, "memory was written")
-		})
+	for _, runner := range []armRunner{armQEMU, armEmulated} {
+		for _, host := range armHosts {
+			t.Run(runner.name+"/"+host.name, func(t *testing.T) {
+				t.Parallel()
+				if host.guarded && runner.name == armEmulated.name {
+					t.Skip("the emulated CPU has no BTI")
+				}
+				h := newHandOffARM64(t, runner, host)
+				h.runTo(h.freeze)
+				h.spoilRegisters()
+				before, err := h.machine.Snapshot()
+				require.NoError(t, err)
+				h.runTo(entryVA)
+				h.checkState()
+				h.checkMemory(before)
+			})
+		}
 	}
 }
 
-// armHandOff is one hand-off in QEMU.
+// armRunner makes machines that stand at the first instruction of the loader.
+type armRunner struct {
+	name  string
+	start func(h *armHandOff, loader []byte) (machine.Machine, error)
+}
+
+var armQEMU = armRunner{"qemu", func(h *armHandOff, loader []byte) (machine.Machine, error) {
+	o := qemu.Options{Architecture: machine.ARM64, CPU: h.host.cpu}
+	if h.host.level != atEL1 {
+		o.Board = "virt,virtualization=on"
+	}
+	m, err := o.New(machine.Config{MemorySize: armMemory, Boot: machine.Boot{Image: loader}})
+	if err == nil {
+		h.machine = m
+		h.runTo(uint64(armLoader))
+	}
+	return m, err
+}}
+
+// armEmulated is the emulated machine, with caches that keep what they have, and
+// with maintenance and system registers that take as long as they may.
+var armEmulated = armRunner{"emulated", func(h *armHandOff, loader []byte) (machine.Machine, error) {
+	o := emulated.Options{
+		Architecture: machine.ARM64, CPU: h.host.cpu, EL2: h.host.level != atEL1, Caches: emulated.KeptLines, Delayed: true,
+	}
+	m, err := o.New(machine.Config{MemorySize: armMemory})
+	if err != nil {
+		return nil, err
+	}
+	h.machine = m
+	h.write(armLoader, loader)
+	state, err := m.State(0)
+	require.NoError(h.t, err)
+	s := state.(*machine.ARM64State)
+	s.PCReg = uint64(armLoader)
+	return m, m.SetState(0, s)
+}}
+
+// armHandOff is one hand-off.
 type armHandOff struct {
-	t       *testing.T
+	t       tester
 	host    armHost
 	machine machine.Machine
 	context context.Context
@@ -121,29 +157,41 @@ type armHandOff struct {
 	params  trampoline.ARM64
 }
 
-func newHandOffARM64(t *testing.T, host armHost) *armHandOff {
+func newHandOffARM64(t *testing.T, r armRunner, host armHost) *armHandOff {
 	t.Helper()
 	loader, err := os.ReadFile("testdata/contextarm.bin")
 	require.NoError(t, err)
-	o := qemu.Options{Architecture: machine.ARM64, CPU: host.cpu}
-	if host.level != atEL1 {
-		o.Board = "virt,virtualization=on"
-	}
-	m, err := o.New(machine.Config{MemorySize: armMemory, Boot: machine.Boot{Image: loader}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	h := &armHandOff{t: t, host: host, context: ctx, freeze: uint64(armPlace) + atPage}
+	m, err := r.start(h, loader)
 	if errors.Is(err, machine.ErrUnavailable) {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	h := &armHandOff{t: t, host: host, machine: m, context: ctx, freeze: uint64(armPlace) + atPage}
-	exit, err := m.RunTo(ctx, uint64(armLoader))
-	require.NoError(t, err)
-	require.Equal(t, machine.Breakpoint, exit.Reason, "%v", exit)
+	h.machine = m
 	h.reserve()
 	h.enterHost()
 	return h
+}
+
+// runTo runs to an address.
+func (h *armHandOff) runTo(address uint64) {
+	h.t.Helper()
+	exit, err := h.machine.RunTo(h.context, address)
+	require.NoError(h.t, err)
+	require.Equal(h.t, machine.Breakpoint, exit.Reason, "to %#x: %v", address, exit)
+}
+
+// checkMemory requires that nothing was written since a snapshot.
+func (h *armHandOff) checkMemory(before *machine.Snapshot) {
+	h.t.Helper()
+	after, err := h.machine.Snapshot()
+	require.NoError(h.t, err)
+	changes, err := before.Changes(after, nil, 8)
+	require.NoError(h.t, err)
+	require.Empty(h.t, changes, "memory was written")
 }
 
 func (h *armHandOff) write(at physmem.Address, p []byte) {
@@ -260,6 +308,9 @@ func (h *armHandOff) checkState() {
 	require.EqualValues(h.t, entryStackTop, s.CurSP)
 	require.Equal(h.t, arm64.PSTATEEL1h|arm64.PSTATEAllMasked, arm64.PSTATE(s.PSTATE), "%v", arm64.PSTATE(s.PSTATE))
 	tcr := s.System["TCR_EL1"]
+	if sctlr, known := s.System["SCTLR_EL1"]; known {
+		s.System["SCTLR_EL1"] = sctlr &^ (3 << 7) // ITD, SED: always one where there is no AArch32
+	}
 	for name, want := range map[string]uint64{
 		"SCTLR_EL1": uint64(trampoline.EntrySCTLR), "TTBR0_EL1": uint64(h.params.Root), "TTBR1_EL1": 0, "MAIR_EL1": uint64(arm64.MAIRValue),
 		"VBAR_EL1": uint64(h.params.Page) + 0x800, "MDSCR_EL1": 0,
@@ -267,7 +318,7 @@ func (h *armHandOff) checkState() {
 		if got, known := s.System[name]; known {
 			require.Equal(h.t, want, got, name)
 		} else {
-			h.t.Logf("QEMU does not tell %s", name)
+			require.Contains(h.t, []string{"MAIR_EL1", "MDSCR_EL1"}, name, "not told")
 		}
 	}
 	require.NotZero(h.t, tcr&uint64(arm64.TCRDisable1))
@@ -278,7 +329,7 @@ func (h *armHandOff) checkState() {
 // a host with guarded pages: the context is what it says.
 func TestGuardedPagesBite(t *testing.T) {
 	t.Parallel()
-	h := newHandOffARM64(t, armHost{cpu: "max", guarded: true, pstate: pstateBTypeCall})
+	h := newHandOffARM64(t, armQEMU, armHost{cpu: "max", guarded: true, pstate: pstateBTypeCall})
 	h.write(h.params.Page, binary.LittleEndian.AppendUint32(nil, 0xd503201f)) // NOP
 	short, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
