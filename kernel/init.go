@@ -184,7 +184,7 @@ func initHostSets() {
 //go:nosplit
 func initAddressSpace() {
 	if handoff.Role(k.role) == handoff.RoleHost {
-		k.windowEnd = k.window + k.frames.pages*pageSize + uintptr(handoff.WindowSlack)
+		k.windowEnd = k.window + k.frames.pages*pageSize + windowSlack
 		if !buildDirectMap() {
 			panicEarly("no memory for the direct map")
 		}

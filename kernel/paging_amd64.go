@@ -2,6 +2,11 @@
 
 package kernel
 
+import "github.com/seed64aab995/rescuekernel/handoff"
+
+// windowSlack is what a host's window has beyond the size of the memory.
+const windowSlack = uintptr(handoff.WindowSlack)
+
 // Page-table entries (SDM 3A 4.5).
 const (
 	entryPresent  = 1 << 0

@@ -20,6 +20,11 @@ const (
 	entryOwnData = entryCommon | uintptr(arm64.EntryPXN|arm64.EntryUXN)
 )
 
+// windowSlack is what a host's window has beyond the size of the memory: the
+// runtime takes some 1.2 GiB of addresses. A dump has a page for each 2 MiB of it,
+// so it is less than handoff.WindowSlack here: 4 MiB for a host of 64 MiB.
+const windowSlack = 15 << 27
+
 //go:nosplit
 func isLarge(e uintptr) bool { return e&uintptr(arm64.EntryTable) == 0 }
 

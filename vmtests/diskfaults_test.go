@@ -35,7 +35,11 @@ func TestDiskTooSmall(t *testing.T) {
 				continue
 			}
 			t.Run(compress, func(t *testing.T) {
-				d := freeze(t, scene{on: r.name, sizes: "2", command: "debug.rescue.compress=" + compress}).goOn(t, fault{})
+				size := "2"
+				if compress == "none" && r.architecture == machine.ARM64 {
+					size = "8" // its page tables are 4 MiB, and come before any page
+				}
+				d := freeze(t, scene{on: r.name, sizes: size, command: "debug.rescue.compress=" + compress}).goOn(t, fault{})
 				d.requireStatus("cut", "0")
 				require.Contains(t, d.console.String(), "too small", "the operator is told")
 				file, dump, err := d.open(0)

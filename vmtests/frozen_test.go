@@ -125,6 +125,9 @@ func freeze(t testing.TB, s scene) *frozen {
 		require.NoError(t, err)
 		disks = append(disks, labelledDisk(t, mib<<20))
 	}
+	if s.on == onEmulatedARM64.name {
+		slices.Reverse(disks) // the last one has the lowest address there, and is found first
+	}
 	if s.older {
 		bootWithDisks(t, s, "fill=1 "+s.command, disks).requireWhole(0)
 	}
