@@ -147,7 +147,8 @@ type PanicOrders struct {
 	Lists      uint32 // bit n: list n runs before the hand-off
 	LoopLimit  uint32 // panics in a row that are rescued, 0: any number
 	Loop       uint32 // panics in a row, with this one
-	LongestGap uint64 // most counter ticks between two pats of the watchdog
+	LastPat    uint64 // counter at the last pat of the watchdog, 0: there was none
+	LongestGap uint64 // most counter ticks between two pats
 }
 
 // Notified is what came of a notifier, decoded.
@@ -167,6 +168,7 @@ func parseOrders(b []byte) PanicOrders {
 		Lists:      binary.LittleEndian.Uint32(b[OrderOffsetLists:]),
 		LoopLimit:  binary.LittleEndian.Uint32(b[OrderOffsetLoopLimit:]),
 		Loop:       binary.LittleEndian.Uint32(b[OrderOffsetLoop:]),
+		LastPat:    binary.LittleEndian.Uint64(b[OrderOffsetLastPat:]),
 		LongestGap: binary.LittleEndian.Uint64(b[OrderOffsetLongestGap:]),
 	}
 }

@@ -22,6 +22,7 @@ type progress struct {
 
 // progress is capture.Options.Progress: a line a second.
 func (p *program) progress(now capture.Progress) {
+	p.pat()
 	if p.host.Settings.Quiet {
 		return
 	}
@@ -40,6 +41,7 @@ func (p *program) progress(now capture.Progress) {
 
 // attempted is capture.Options.Attempt: what was wrong with a target.
 func (p *program) attempted(a capture.Attempt) {
+	p.pat()
 	switch {
 	case a.Err != nil:
 		p.print("target %d, %s: %v", a.Index, describe(a.Target), a.Err)
@@ -92,6 +94,9 @@ func (p *program) report() {
 	add("open_ns", p.opened)
 	add("first_write_ns", p.times[handoff.PhaseFirstWrite])
 	add("done_ns", p.times[handoff.PhaseDone])
+	if p.dog.write != nil {
+		add("gap_ns", p.dog.longest)
+	}
 	if stats, err := kernel.Stats(); err == nil {
 		add("frames_least", stats.FramesLeast)
 	}

@@ -44,6 +44,7 @@ type program struct {
 	opened uint64 // nanoseconds since entry
 	times  [handoff.MaxPhases]uint64
 	lines  progress
+	dog    watchdog
 }
 
 // run does all but the end.
@@ -60,6 +61,8 @@ func (p *program) run() error {
 		return err
 	}
 	p.finish, p.disks.recorded = p.host.Settings.Finish, p.host.Block.PCI
+	p.openWatchdog()
+	p.host.Quiesce(p.openFunction)
 	p.stampStart()
 	p.stamp(handoff.PhaseMain, p.times[handoff.PhaseMain])
 	p.stamp(handoff.PhaseChecked, kernel.SinceEntry())
@@ -72,6 +75,7 @@ func (p *program) run() error {
 		Disk: p.openDisk, Serial: p.openSerial,
 		Attempt: p.attempted, FirstWrite: p.firstWrite, Progress: p.progress,
 	})
+	p.pat()
 	if err := p.disks.close(); err != nil {
 		p.print("%v", err)
 	}
@@ -97,6 +101,7 @@ func (p *program) openDisk(t handoff.Target) (target.Device, error) {
 // firstWrite is when the console may be used: the dump is on its way.
 func (p *program) firstWrite() {
 	p.stamp(handoff.PhaseFirstWrite, kernel.SinceEntry())
+	p.pat()
 	for _, m := range p.dumper.Marks() {
 		p.print("mark: %s: %s", printable(m.Part), printable(m.Detail))
 	}
