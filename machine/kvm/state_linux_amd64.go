@@ -128,6 +128,7 @@ func (c *vcpu) setSystem(s *machine.AMD64State) error {
 	if err := gokvm.SetSregs(c.fd, k); err != nil {
 		return fmt.Errorf("system registers: %w", err)
 	}
+	c.data().CR8 = s.CR8 // without an in-kernel APIC this is what KVM_RUN takes
 	return nil
 }
 
