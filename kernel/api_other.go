@@ -95,6 +95,18 @@ func (*PhysicalMemory) WritePhysical([]byte, physmem.Address) (int, error) { ret
 // ViewPhysical returns nil.
 func (*PhysicalMemory) ViewPhysical(physmem.Range) []byte { return nil }
 
+// EFIVariables are the variables of EFI's firmware; there are none here.
+type EFIVariables struct{}
+
+// NewEFIVariables returns ErrNotRunning here.
+func NewEFIVariables() (*EFIVariables, error) { return nil, ErrNotRunning }
+
+// Get returns ErrNotRunning.
+func (*EFIVariables) Get(string, [16]byte) ([]byte, uint32, error) { return nil, 0, ErrNotRunning }
+
+// Set returns ErrNotRunning.
+func (*EFIVariables) Set(string, [16]byte, uint32, []byte) error { return ErrNotRunning }
+
 // FirmwareMemory is the memory that firmware's tables are in; there is none here.
 type FirmwareMemory struct{}
 

@@ -71,7 +71,8 @@ func serveOwn(number, a0, a1, a2, a3 uintptr) uintptr {
 		}
 		haltMachine()
 	case callEnter:
-		enterPhysical(a0, a1)
+		enterPhysical(a0, a1) // returns only from runtimeEnter
+		return 0
 	case callPanicStack:
 		setStacks(a0, a1, a2, a3)
 		return 0

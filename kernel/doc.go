@@ -91,6 +91,16 @@
 // have masked, so interrupt controllers are left alone. The direct map has 4 KiB
 // pages. Writes through [PhysicalMemory] are cleaned to the point of coherency.
 //
+// # UEFI
+//
+// A host that firmware has started as an EFI application (package bootimage) takes
+// its memory from the map that boot services ended with: conventional, loader and
+// boot services memory that can be cached. On arm64 it finds console (SPCR), PSCI
+// (FADT), interrupt controller and CPUs (MADT) and timer (GTDT) in ACPI's tables if
+// there is no device tree. [Firmware] is the memory that has such tables, for package
+// acpi. [EFIVariables] are reached by runtime services, which are called with their
+// memory at its physical addresses: SetVirtualAddressMap is never called.
+//
 // Sizes are bytes, times nanoseconds, addresses physical where they are
 // physmem.Address.
 package kernel

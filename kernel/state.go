@@ -47,7 +47,8 @@ type kernelState struct {
 	panic   panicState
 
 	secondaries secondaryTable
-	goroutines  uintptr // address of the runtime's list of them, see knowsGoroutines
+	runtime     runtimeFrame // of a service of EFI that is called
+	goroutines  uintptr      // address of the runtime's list of them, see knowsGoroutines
 
 	// Clock: nanoseconds = ticks since clockBase * clockScale >> 24.
 	clockBase  uintptr

@@ -3,6 +3,7 @@ package vmtests
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"testing"
@@ -181,4 +182,45 @@ func (h *handOff) requireDump(disk io.ReaderAt, size int64) {
 		pages++
 	}
 	require.Greater(h.t, pages, 1000)
+}
+
+var variableProgram = newProgram("./testdata/efivariable")
+
+// A host calls EFI's runtime services: a variable that it writes is there at the next
+// boot, where firmware keeps variables.
+func TestEFIVariables(t *testing.T) {
+	for _, test := range []struct {
+		architecture machine.Architecture
+		boots        []string
+	}{{machine.AMD64, []string{"boot 1", "boot 2"}}, {machine.ARM64, []string{"boot 1"}}} {
+		t.Run(string(test.architecture), func(t *testing.T) {
+			app, err := bootimage.WrapEFI(bytes.NewReader(variableProgram.imageFor(t, test.architecture)), bootimage.EFIOptions{})
+			require.NoError(t, err)
+			said := &console{}
+			m, err := qemu.Options{Architecture: test.architecture, UEFI: true}.New(machine.Config{
+				MemorySize: 256 << 20, Serial: said, Boot: machine.Boot{Image: app},
+			})
+			if errors.Is(err, machine.ErrUnavailable) {
+				t.Skip(err)
+			}
+			require.NoError(t, err)
+			defer func() { require.NoError(t, m.Close()) }()
+			boots := test.boots
+			if !*full {
+				if test.architecture == machine.ARM64 {
+					t.Skip("-full runs it")
+				}
+				boots = boots[:1]
+			}
+			for _, boot := range boots {
+				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+				defer cancel()
+				exit, err := m.Run(ctx)
+				require.NoError(t, err)
+				require.Contains(t, []machine.Reason{machine.DebugExit, machine.PoweredOff}, exit.Reason, "%v\n%s", exit, said)
+				require.Contains(t, said.String(), "efivariable: "+boot+"\nefivariable: done")
+				require.NoError(t, m.Reset())
+			}
+		})
+	}
 }
