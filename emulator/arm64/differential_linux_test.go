@@ -49,17 +49,24 @@ const (
 	rigExit    = 0xdead // of BRK, in words of a slot that are ways out
 )
 
-func newRig(t testing.TB, seed uint64) *rig {
+// start starts the other CPU.
+func start(t testing.TB, qemu string) *native.Process {
 	t.Helper()
-	p, err := native.Start(context.Background(), t.TempDir(), qemuModel)
+	p, err := native.Start(context.Background(), t.TempDir(), qemu)
 	if errors.Is(err, native.ErrUnavailable) {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+func newRig(t testing.TB, seed uint64, model Model, qemu string) *rig {
+	t.Helper()
+	p := start(t, qemu)
 	r := &rig{t: t, process: p, random: rand.New(rand.NewPCG(seed, 1))}
 	r.memory = emulator.NewMemory(physmem.NewRanges(physmem.Range{End: 0x10000}, physmem.Range{Start: native.Code, End: native.End}))
-	r.cpu = New(0, r.memory, Config{Model: Max})
+	r.cpu = New(0, r.memory, Config{Model: model})
 	r.tables()
 	require.NoError(t, r.cpu.SetState(&machine.ARM64State{PCReg: native.Code, System: map[string]uint64{
 		"SCTLR_EL1": 0x30d0198d | 1<<26 | 1<<14 | 1<<15, "TCR_EL1": 25 | 1<<23 | 5<<32, "TTBR0_EL1": rigTables, "MAIR_EL1": 0xff,
@@ -302,7 +309,7 @@ func TestDifferential(t *testing.T) {
 		rounds = 1_000_000/operations() + 1
 	}
 	t.Logf("seed %d", *seed)
-	r := newRig(t, *seed)
+	r := newRig(t, *seed, Max, qemuModel)
 	total := 0
 	wrong := map[string]int{}
 	report := func(name string, c *native.Case, difference string) {

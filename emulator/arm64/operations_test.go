@@ -12,7 +12,7 @@ var exemptions = map[string]string{
 	"ERET": privileged, "DRPS": privileged, "MSR (immediate)": privileged, "SYS": privileged, "SYSL": privileged,
 	"MSR (register)": privileged, "MRS": privileged, "WFI": waits, "WFE": waits, "SEV": waits, "SEVL": waits,
 	"SVC": calls, "HVC": calls, "SMC": calls,
-	"BRK": "is the way out of the test", "HLT": "semihosting in QEMU", "DCPS": "of the debugger", "UDF": "TestUndefined",
+	"BRK": "is the way out of the test", "HLT": "semihosting in QEMU", "DCPS": "of the debugger", "UDF": "is UNDEFINED by definition",
 }
 
 const (
