@@ -40,6 +40,16 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, err
 	}
+	watchdog, err := watchdog(environment)
+	if err != nil {
+		return nil, err
+	}
+	var quiesce []uint64
+	for _, t := range disks {
+		if t.Bus == handoff.BusPCI && lookup(environment, "quiesce", "") != "" {
+			quiesce = append(quiesce, t.Address)
+		}
+	}
 	limit, err := strconv.Atoi(lookup(environment, "loop.limit", "0"))
 	if err != nil {
 		return nil, fmt.Errorf("loop.limit: %w", err)
@@ -60,6 +70,8 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		CPUs:        max(cpus, 2), // one more may be started later
 		Notifiers:   notifiers(environment),
 		LoopLimit:   limit,
+		Watchdog:    watchdog,
+		Quiesce:     quiesce,
 		Information: map[string]rescue.Information{"all": rescue.InformationAll, "none": rescue.InformationNone}[lookup(environment, "information", "")],
 	})
 }

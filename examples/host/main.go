@@ -8,6 +8,8 @@
 //	cpus=N             CPUs to start before arming; 1
 //	notify=NAME,NAME   notifiers that misbehave: fault, hang, panic, allocate, deep; or do not: table
 //	information=all    what is printed to the message buffer at a panic; none
+//	watchdog=PORT      where a watchdog is patted, by 1 at the panic and 2 from then on
+//	quiesce=1          silence the disks before anything else
 //	dead=N             a CPU that does not answer at the panic
 //	loop.limit=N       panics in a row that are rescued; healthy=1 ends the row
 //	after=DURATION     how long to work before; 10ms
