@@ -19,7 +19,9 @@ func (c *CPU) Run(until uint64, exact bool) *machine.Exit {
 		if at := c.timers.next - c.timeBase; c.timers.next != never && at < until && at > c.count {
 			c.limit = at
 		}
-		c.takeInterrupt()
+		if c.takeInterrupt() {
+			continue
+		}
 		var exit *machine.Exit
 		if c.slow() || exact && c.count+maxBlock >= until {
 			exit = c.one()
