@@ -149,10 +149,14 @@ func (s source) room(host bool) (unsafe.Pointer, bool) {
 }
 
 // Contents is what the area holds now. Others may add meanwhile.
-func (a *Area) Contents() (*Contents, error) {
+func (a *Area) Contents() (*Contents, error) { return Parse(a.Copy()) }
+
+// Copy is a copy of the area's memory that nobody was writing to: of each source it
+// has what was there at one moment. What is added later is not in it.
+func (a *Area) Copy() []byte {
 	size := int(load64(a.start, offsetSize))
 	copied := make([]byte, size)
-	copy(copied[:offsetSequence], a.memory)
+	copy(copied[:offsetSequence], a.memory) // does not change
 	to := unsafe.Pointer(unsafe.SliceData(copied))
 	for i := range a.list {
 		s := sourceAt(a.start, uintptr(i))
@@ -167,7 +171,7 @@ func (a *Area) Contents() (*Contents, error) {
 	}
 	store64(to, offsetSequence, atomic.LoadUint64(word64(a.start, offsetSequence)))
 	copyMemory(to, offsetPanics, unsafe.Add(a.start, offsetPanics), offsetFields-offsetPanics)
-	return Parse(copied)
+	return copied
 }
 
 // copyTo copies a source's block and slots, but for the lock and the counters

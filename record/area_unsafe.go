@@ -125,13 +125,14 @@ func (s source) acquire() bool {
 	return false
 }
 
-// acquirePatiently is acquire for who has time.
+// acquirePatiently is acquire for who has time: who holds the lock may be waiting
+// for a CPU itself.
 func (s source) acquirePatiently() bool {
-	for range 100 {
+	for range 500 {
 		if s.acquire() {
 			return true
 		}
-		time.Sleep(10 * time.Microsecond)
+		time.Sleep(2 * time.Millisecond)
 	}
 	return false
 }

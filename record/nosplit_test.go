@@ -58,7 +58,7 @@ func TestPanicPathCallsNothing(t *testing.T) {
 		}
 		return ""
 	}
-	for _, name := range []string{"BeginPanic", "CompletePanic", "PanicFields", "LatestPanic", "Panics"} {
+	for _, name := range []string{"BeginPanic", "CompletePanic", "PanicFields", "LatestPanic", "Panics", "CurrentFields"} {
 		require.Empty(t, stranger(this+name, "the panic path"))
 	}
 	require.Contains(t, seen, this+"(*Encoder).record")

@@ -43,7 +43,9 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	a, address, size := panicArea(t)
 	require.Nil(t, latest(address, size))
+	require.Nil(t, record.CurrentFields(address, size))
 	n, f := beginPanic(t, address, size, "boom")
+	require.Same(t, f, record.CurrentFields(address, size))
 	want := &record.Record{
 		RestartID: first, Sequence: 2, Time: 77, Uptime: 5, CPU: 3, Class: record.ClassPanic, Source: "host",
 		Generation: 1, Flags: record.FlagMinimal, Reason: 1, PC: 0x401000, Message: "boom",

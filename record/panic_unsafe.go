@@ -40,6 +40,19 @@ func PanicFields(area, size uintptr) *Fields {
 	return f
 }
 
+// CurrentFields gives the Fields that BeginPanic or CompletePanic was called with
+// in this boot, if PanicFields gave them, for who passes a panic on while it lasts;
+// nil if there is none.
+//
+//go:nosplit
+func CurrentFields(area, size uintptr) *Fields {
+	p, ok := areaAt(area, size)
+	if !ok || load64(p, offsetCurrent) == 0 {
+		return nil
+	}
+	return (*Fields)(unsafe.Add(p, offsetFields))
+}
+
 // BeginPanic writes the minimal record of a panic into the area of size bytes at
 // an address, and counts a panic in a row unless this boot has had one. What it
 // returns is the record's sequence number, which CompletePanic takes, or 0 where

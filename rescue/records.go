@@ -28,13 +28,13 @@ func (a *arming) recordsSize() uint64 {
 func (a *arming) makeRecords(earlier *reserve.Earlier, size uint64) (memory []byte, adopted record.Adopted, err error) {
 	memory = make([]byte, size)
 	if a.records != nil && len(a.records.Memory()) == len(memory) {
-		copy(memory, a.records.Memory())
+		copy(memory, a.records.Copy())
 		return memory, a.adopted, nil
 	}
 	var old []byte
 	switch {
 	case a.records != nil:
-		old = a.records.Memory()
+		old = a.records.Copy()
 	case earlier != nil:
 		old = earlier.Records
 	}

@@ -26,7 +26,10 @@
 //
 // # On the panic path
 //
-// Put is nosplit, allocates nothing and takes no lock. It writes the zone's size
+// Put and PutPanic are nosplit, allocate nothing and take no lock: a notifier that
+// comes before the hand-off (rescue.Config.Notifiers) calls PutPanic with addresses
+// that were fixed when arming. The region is not memory that a dump is made of. Put
+// writes the zone's size
 // last; a dump that was cut off is empty to Linux, and one that was changed since is
 // told by its checksum.
 package ramoops

@@ -73,6 +73,28 @@ func Put(zone, size uintptr, e *Entry) bool {
 	return true
 }
 
+// PutPanic writes the record of the panic that is going on, out of the area of
+// records at an address, into a zone: all that a notifier on the panic path needs
+// to do. It reports false if there is no such record or it does not fit.
+//
+//go:nosplit
+func PutPanic(zone, size, area, areaSize uintptr) bool {
+	f := record.CurrentFields(area, areaSize)
+	address, length := record.LatestPanic(area, areaSize)
+	if f == nil || length == 0 {
+		return false
+	}
+	var e Entry
+	if f.Time > 0 {
+		e.Seconds, e.Microseconds = f.Time/1e9, uint32(f.Time%1e9/1e3)
+	}
+	e.Class.Set(f.Class)
+	e.Source.Set(f.Source)
+	e.Message.Set(f.Message)
+	e.Record.Set(record.ViewAt(address, length))
+	return Put(zone, size, &e)
+}
+
 // writer appends text to a zone.
 type writer struct {
 	start      unsafe.Pointer

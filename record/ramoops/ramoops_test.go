@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,6 +46,35 @@ func TestPut(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, data[:n], append([]byte{}, got...))
 	}
+}
+
+// TestPutPanic passes on what the panic path has recorded.
+func TestPutPanic(t *testing.T) {
+	t.Parallel()
+	layout := record.DefaultLayout()
+	area := memory(layout.Size())
+	_, err := record.Format(area, layout, record.ID{1})
+	require.NoError(t, err)
+	at := func(b []byte) (uintptr, uintptr) {
+		return uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))
+	}
+	zone := memory(4096)
+	z, zoneSize := at(zone)
+	address, size := at(area)
+	require.False(t, ramoops.PutPanic(z, zoneSize, address, size), "no panic")
+	f := record.PanicFields(address, size)
+	f.Message.Set(record.ViewString("boom"))
+	f.Time = 5e9 + 7000
+	require.NotZero(t, record.BeginPanic(address, size, f))
+	require.True(t, ramoops.PutPanic(z, zoneSize, address, size))
+	content, err := ramoops.Content(zone)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(content), "====5.000007-D\nRescue host.fault.panic host: boom\n"), "%q", content)
+	data, err := ramoops.Record(content)
+	require.NoError(t, err)
+	r, err := record.Decode(data)
+	require.NoError(t, err)
+	require.Equal(t, "boom", r.Message)
 }
 
 func TestPutAllocatesNothing(t *testing.T) {
