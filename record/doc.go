@@ -72,17 +72,18 @@
 //
 // # On the panic path
 //
-// PanicFields, BeginPanic, CompletePanic, Panics, LatestPanic, View, Nanoseconds
-// and the Encoder are nosplit, allocate nothing, take no lock, check no bounds and
-// write nothing outside of the area. Their area is mapped memory at a multiple of 8
+// PanicFields, BeginPanic, CompletePanic, CurrentFields, Panics, LatestPanic, View,
+// Nanoseconds and the Encoder are nosplit, allocate nothing, take no lock, check no
+// bounds and write nothing outside of the area. Their area is mapped memory at a multiple of 8
 // bytes, whose address and size were fixed when arming. A machine whose reset does
 // not keep caches (arm64) must clean the area to the point of coherency before it.
 //
 //	f := record.PanicFields(area, size)       // in the area itself
-//	f.Message = record.ViewAt(address, length)
+//	f.Message.Set(record.ViewAt(address, length)) // Set: no write barrier
 //	...
 //	n := record.BeginPanic(area, size, f)     // valid from here on
 //	...                                       // stop the others, save registers
-//	f.Stack, f.StackAddress = record.ViewAt(sp, 1024), uint64(sp)
+//	f.Stack.Set(record.ViewAt(sp, 1024))
+//	f.StackAddress = uint64(sp)
 //	record.CompletePanic(area, size, n, f)
 package record

@@ -9,6 +9,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/container"
 	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/minidump"
+	"github.com/seed64aab995/rescuekernel/record/reader"
 )
 
 // layerFact is one layer of what the dump is wrapped in, outermost first, and
@@ -90,6 +91,7 @@ type notesFact struct {
 	Panic    string   `json:"panic"`
 	Time     string   `json:"time"`
 	CPUs     int      `json:"cpus"`
+	Records  int      `json:"fault_records"`
 	Marks    []string `json:"marks"`
 	Cut      string   `json:"cut"`
 }
@@ -109,6 +111,9 @@ func gatherNotes(d *dump) *notesFact {
 		Early:    early,
 		HostName: notes.HostName, Kernel: notes.Version, BuildID: string(notes.BuildID), Panic: notes.Panic,
 		CPUs: len(notes.CPUs), Marks: []string{},
+	}
+	if result, err := reader.Notes(notes); err == nil {
+		f.Records = len(result.Contents.Records)
 	}
 	if !notes.Time.IsZero() {
 		f.Time = notes.Time.UTC().Format(time.RFC3339Nano)
@@ -175,6 +180,9 @@ func (f *facts) noteLines() (lines []field) {
 	add("build id", n.BuildID)
 	if n.CPUs > 0 {
 		add("registers", "of "+plural(n.CPUs, "CPU"))
+	}
+	if n.Records > 0 {
+		add("records", plural(n.Records, "fault record")+", see dumper records")
 	}
 	for _, mark := range n.Marks {
 		add("mark", mark)

@@ -83,6 +83,7 @@ func TestRecordsEverywhere(t *testing.T) {
 
 	dump, _ := hostDump(t, func(s *minidump.Source) { s.Notes.FaultRecord = all })
 	require.Equal(t, want, requireDone(t, "records", dump))
+	require.Contains(t, requireDone(t, "info", dump), "4 fault records")
 	none, _ := hostDump(t)
 	requireFails(t, exitNotThere, "no fault records", "records", none)
 
