@@ -13,7 +13,7 @@ const module = "github.com/seed64aab995/rescuekernel/"
 // house is the layout of the module, top row first. A package may import what
 // stands in a lower row, never what stands beside or above it.
 var house = [][]string{
-	{"cmd/dumper", "cmd/rescue", "cmd/rescue-kernel", "examples/host"},
+	{"cmd/dumper", "cmd/rescue", "cmd/rescue-kernel", "examples/host", "examples/baremetal", "examples/linuxboot"},
 	{"cmd"}, // cmd/internal
 	{"vmtests"},
 	{"drill", "rescuetest"},

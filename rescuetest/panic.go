@@ -57,6 +57,16 @@ func (h *Host) PanicWith(c handoff.PanicContext, message string) error {
 	return nil
 }
 
+// Freeze puts the host at the freeze point: for the test of a Platform of the
+// embedder's own, with its own panic path. It has run the PanicHandler it was given
+// with c, which returned to, and would now jump there with the page tables of this
+// Host. Rescue goes on from there.
+func (h *Host) Freeze(c *handoff.PanicContext, to physmem.Address) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.panicked, h.jump = c, to
+}
+
 // registers are those of the panicking context, in wire layout.
 func (h *Host) registers(c *handoff.PanicContext) ([]byte, error) {
 	if h.config.Architecture == handoff.ARM64 {
@@ -97,11 +107,21 @@ func (h *Host) panicArea() (physmem.Range, error) {
 	return block.Range(handoff.PartPanicArea), nil
 }
 
-// block is the hand-off block of what is armed.
+// block is the hand-off block of what is armed: by this host, or around the freeze
+// point.
 func (h *Host) block() (*handoff.Block, error) {
 	base, err := h.VirtualAddress(h.layout.ram)
-	if err != nil || h.handler.Run == nil {
-		return nil, fmt.Errorf("rescuetest: nothing is armed: %w", ErrRefused)
+	if err == nil && h.handler.Run != nil {
+		return handoff.Parse(h.ram[h.handler.Block-base:])
 	}
-	return handoff.Parse(h.ram[h.handler.Block-base:])
+	for at := h.jump.AlignDown(handoff.PageSize); h.jump != 0 && at >= h.layout.ram.Start && at < h.layout.ram.End; at -= handoff.PageSize {
+		block, err := handoff.Parse(h.ram[at-h.layout.ram.Start:])
+		if err == nil && block.Reservation.Start+physmem.Address(block.TrampolineEntry) == h.jump {
+			return block, nil
+		}
+		if at < handoff.PageSize {
+			break
+		}
+	}
+	return nil, fmt.Errorf("rescuetest: nothing is armed: %w", ErrRefused)
 }
