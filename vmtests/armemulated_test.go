@@ -19,7 +19,7 @@ import (
 func emulatedARM(o emulated.Options) runner {
 	o.Architecture = machine.ARM64
 	name := fmt.Sprintf("%s arm64 %s EL2 %t GIC %d", onEmulator.name, o.CPU, o.EL2, o.GIC)
-	return runner{name, o.New, 2 * time.Minute, machine.ARM64}
+	return runner{name, o.New, onEmulator.timeout, machine.ARM64}
 }
 
 // onEmulatedARM64 is arm64's own.

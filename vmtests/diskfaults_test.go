@@ -284,7 +284,7 @@ func TestEachDiskFails(t *testing.T) {
 			pages, _ := d.requireTruePages(dump)
 			require.Greater(t, pages, last, "disk %d took more writes", disk)
 			last = pages
-			require.Contains(t, d.console.String(), fmt.Sprintf("target %d, disk at PCI", disk))
+			require.Contains(t, d.console.String(), fmt.Sprintf("target %d, disk at ", disk))
 		}
 	})
 }
