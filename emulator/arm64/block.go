@@ -85,9 +85,6 @@ func operationStale(c *CPU, in *inst) bool {
 	return false
 }
 
-// pastEnd is the size of what stands behind the last instruction of a block.
-const pastEnd = 0xff
-
 // operationNext ends a block that ends without a branch.
 func operationNext(c *CPU, in *inst) bool { return c.branch(in.ip) }
 
@@ -139,11 +136,18 @@ func (c *CPU) decodeBlock(p place, limit int) *block {
 	for n := 1; ; n++ {
 		in := decode(page32(page, offset), pc, c.has, p.context&contextVectors != 0)
 		in.ordinal = uint16(n)
-		b.code = append(b.code, in)
 		pc += 4
 		offset += 4
-		if in.entry.form&last != 0 || offset >= emulator.PageSize || n >= limit || c.breaks[pc] {
-			b.code = append(b.code, inst{run: operationNext, ip: pc, entry: in.entry, ordinal: in.ordinal, size: pastEnd})
+		follow := limit == maxBlock && c.follows(&in)
+		if follow {
+			pc, offset = in.imm, in.imm&pageMask
+			in.run = operationLink
+		}
+		if !follow || in.entry.name == "BL" {
+			b.code = append(b.code, in)
+		}
+		if in.entry.form&last != 0 && !follow || offset >= emulator.PageSize || n >= limit || c.breaks[pc] {
+			b.code = append(b.code, inst{run: operationNext, ip: pc, entry: in.entry, ordinal: in.ordinal})
 			break
 		}
 	}
@@ -152,6 +156,18 @@ func (c *CPU) decodeBlock(p place, limit int) *block {
 		c.keep(p, b)
 	}
 	return b
+}
+
+// follows reports whether a block goes on at the target of a branch: of B and BL
+// in the page.
+func (c *CPU) follows(in *inst) bool {
+	return in.entry.form&branch != 0 && (in.entry.name == "B" || in.entry.name == "BL") && in.imm>>pageShift == in.ip>>pageShift && in.imm != in.ip
+}
+
+// operationLink is what BL is within a block that follows it.
+func operationLink(c *CPU, in *inst) bool {
+	c.r[30] = in.ip + 4
+	return true
 }
 
 // keep puts a block into the cache.

@@ -12,7 +12,7 @@ var (
 
 // decode lowers a word. vectors says whether vector registers are enabled.
 func decode(word uint32, ip uint64, has feature, vectors bool) inst {
-	in := inst{word: word, ip: ip, d: uint8(word & 31), n: uint8(word >> 5 & 31), m: uint8(word >> 16 & 31), a: uint8(word >> 10 & 31)}
+	in := inst{word: word, ip: ip, width: 1, d: uint8(word & 31), n: uint8(word >> 5 & 31), m: uint8(word >> 16 & 31), a: uint8(word >> 10 & 31)}
 	o := decoding.find(word)
 	switch {
 	case o == nil:

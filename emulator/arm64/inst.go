@@ -16,6 +16,7 @@ type inst struct {
 
 	word    uint32
 	ordinal uint16 // how many of the block have been executed with this one
+	width   uint8  // how many instructions of the guest it is; 0 behind the last
 	d, n, m uint8  // places in the register file
 	a       uint8
 	op      uint8 // which of several things the operation does

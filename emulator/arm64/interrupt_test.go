@@ -112,7 +112,7 @@ func TestWait(t *testing.T) {
 	r.c.SetIRQ(false)
 	require.Nil(t, r.c.Run(r.c.count+5, false))
 	require.Equal(t, machine.Waiting, r.c.Activity())
-	require.EqualValues(t, bedCode+12, r.c.pc) // the first WFE saw the IRQ
+	require.EqualValues(t, bedCode+12, r.c.pc)        // the first WFE saw the IRQ
 	other.code(bedCode+0x100, 0xd503209f, 0x14000000) // SEV
 	other.c.pc = bedCode + 0x100
 	other.step(1)

@@ -7,6 +7,9 @@ type lookaside struct {
 	sizes   [3]uint64 // bit n: there may be entries of 2^n bytes; by regime
 }
 
+// lookasideEntries is how many entries there can be.
+const lookasideEntries = 1 << 16
+
 // lookasideKey is what an entry is for.
 type lookasideKey struct {
 	page   uint64 // va >> size
@@ -43,6 +46,9 @@ func (l *lookaside) add(r *regime, va uint64, e tlbEntry) *tlbEntry {
 	k := lookasideKey{va >> e.size, e.size, r.number, int32(e.asid)}
 	if e.global {
 		k.asid = -1
+	}
+	if len(l.entries) >= lookasideEntries {
+		l.dropAll() // no TLB is that large
 	}
 	l.sizes[r.number] |= 1 << e.size
 	l.entries[k] = &e

@@ -66,7 +66,12 @@ func portable(s string) string {
 
 // BenchmarkCompress runs the zstd compressor of the rescue program, fastest
 // level, at EL0.
-func BenchmarkCompress(b *testing.B) {
+func BenchmarkCompress(b *testing.B) { benchmarkGuest(b, "compress") }
+
+// BenchmarkDigest makes data and their SHA-256: by instructions for it.
+func BenchmarkDigest(b *testing.B) { benchmarkGuest(b, "digest") }
+
+func benchmarkGuest(b *testing.B, what string) {
 	path := guest(b)
 	for _, model := range []Model{CortexA57, Max} {
 		b.Run(string(model), func(b *testing.B) {
@@ -75,7 +80,7 @@ func BenchmarkCompress(b *testing.B) {
 			b.SetBytes(size)
 			for range b.N {
 				b.StopTimer()
-				p := newProcess(b, model, path, "compress", strconv.Itoa(size))
+				p := newProcess(b, model, path, what, strconv.Itoa(size))
 				b.StartTimer()
 				p.run()
 				instructions += p.cpu.count

@@ -156,9 +156,7 @@ func (c *CPU) leave(in *inst) *machine.Exit {
 		}
 		c.deliver()
 	case eventRetry:
-		if in.size != pastEnd {
-			c.count--
-		}
+		c.count -= uint64(in.width)
 	case eventExit:
 		if !c.advance && in != nil {
 			c.count--
