@@ -187,6 +187,9 @@ func operationWriteDebug(c *CPU, in *inst) bool {
 		c.dr6 = v&0xe00f | 0xffff0ff0
 	default:
 		c.dr7 = v&0xffff2fff | 0x400
+		c.rflags &^= flagRF
+		c.flushFast()
+		c.limit = 0
 	}
 	return c.end(in)
 }

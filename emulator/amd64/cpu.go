@@ -87,6 +87,7 @@ type CPU struct {
 	xcr0               uint64
 	dr                 [4]uint64
 	dr6, dr7           uint64
+	dataBreaks         uint64 // bits of DR6 that the instruction's loads and stores hit
 	msr                msrs
 	tscOffset          uint64
 

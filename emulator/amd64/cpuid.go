@@ -25,7 +25,7 @@ const (
 // Feature bits that CPUID tells of (Intel SDM 2A, CPUID, tables 3-10 and 3-11).
 const (
 	leaf1EDX = 1<<0 | 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<13 | 1<<15 | 1<<16 | 1<<19 | // FPU PSE TSC MSR PAE MCE CX8 PGE CMOV PAT CLFSH
-		1<<23 | 1<<24 | 1<<25 | 1<<26 // MMX FXSR SSE SSE2
+		1<<24 | 1<<25 | 1<<26 // FXSR SSE SSE2
 	leaf1EDXAPIC = 1 << 9
 	leaf1ECX     = 1<<0 | 1<<9 | 1<<13 | 1<<17 | 1<<19 | 1<<20 | 1<<23 | 1<<31 // SSE3 SSSE3 CX16 PCID SSE4.1 SSE4.2 POPCNT hypervisor
 	leaf7EBX     = 1<<0 | 1<<7 | 1<<9 | 1<<10 | 1<<20 | 1<<29                  // FSGSBASE SMEP ERMS INVPCID SMAP SHA

@@ -20,10 +20,8 @@
 // is outside of the model: rounding modes other than to nearest, flush to zero.
 // The exception flags in MXCSR are not set by arithmetic.
 //
-// CPUID tells of SSE4.1, of which DPPS, DPPD, INSERTPS, MPSADBW and PHMINPOSUW
-// stop the machine so; of MMX there is EMMS only. Breakpoints that a guest sets
-// in DR0 to DR3 never hit; DR7.GD does. There is no x2APIC, and MOV to CR8 is the
-// local APIC's task priority only in what it holds back.
+// CPUID does not tell of MMX, of which there is EMMS only. There is no x2APIC, and
+// MOV to CR8 is the local APIC's task priority only in what it holds back.
 //
 // Control-flow enforcement is there as far as a kernel that leaves it needs:
 // ENDBR64 is waited for, near calls and returns use the shadow stack, and what

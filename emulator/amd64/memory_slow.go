@@ -18,6 +18,9 @@ func (c *CPU) loadSlow(va uint64, size uint8, kind accessKind) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
+	if kind&(system|shadow) == 0 {
+		c.dataBreak(va, size, false)
+	}
 	page := c.memory.PageForRead(physmem.Address(pa))
 	if page == nil {
 		return c.readDevice(pa, size)
@@ -27,7 +30,7 @@ func (c *CPU) loadSlow(va uint64, size uint8, kind accessKind) (uint64, bool) {
 			return 0, false
 		}
 		c.memory.Report(c.access(emulator.Read, va, pa, size, 0))
-	} else if kind == accessRead {
+	} else if kind == accessRead && c.dr7&debugEnabled == 0 {
 		c.tlb.read[va>>pageShift%fastEntries] = fastTranslation{va>>pageShift | fastValid, page}
 	}
 	var b [8]byte
@@ -72,6 +75,7 @@ func (c *CPU) storeSlow(va uint64, size uint8, v uint64) bool {
 	if !ok {
 		return false
 	}
+	c.dataBreak(va, size, true)
 	if !c.memory.HasPage(physmem.Address(pa)) {
 		return c.writeDevice(pa, size, v)
 	}
@@ -83,7 +87,7 @@ func (c *CPU) storeSlow(va uint64, size uint8, v uint64) bool {
 		return true
 	}
 	page := c.memory.PageForWrite(physmem.Address(pa))
-	if !watched {
+	if !watched && c.dr7&debugEnabled == 0 {
 		c.tlb.write[va>>pageShift%fastEntries] = fastTranslation{va>>pageShift | fastValid, page}
 	}
 	var b [8]byte

@@ -44,7 +44,7 @@ const pauseTicks = 200
 
 // slow reports whether instructions must be executed one by one.
 func (c *CPU) slow() bool {
-	return c.shadow || c.trace != nil || c.rflags&flagTF != 0 || c.precise || c.cr4&cr4CET != 0
+	return c.shadow || c.trace != nil || c.rflags&flagTF != 0 || c.precise || c.cr4&cr4CET != 0 || c.dr7&debugEnabled != 0
 }
 
 // Step executes one instruction, or delivers one interrupt or exception.
@@ -103,6 +103,9 @@ func (c *CPU) one() *machine.Exit {
 	}
 	c.shadow = false
 	linear := c.linearRIP()
+	if c.instructionBreak(linear) {
+		return c.leave(nil)
+	}
 	physical, ok := c.translate(linear, accessExecute)
 	if !ok {
 		return c.leave(nil)
@@ -121,7 +124,8 @@ func (c *CPU) one() *machine.Exit {
 			return c.leave(&b.code[i])
 		}
 	}
-	sp := c.r[machine.RSP]
+	sp, resume := c.r[machine.RSP], c.rflags&flagRF
+	c.rflags &^= resume
 	c.precise = true
 	for b.code[i].run(c, &b.code[i]) {
 		i++
@@ -132,13 +136,12 @@ func (c *CPU) one() *machine.Exit {
 		c.checkFlow(in, sp)
 	}
 	if c.event != eventNone {
+		c.rflags |= resume
+		c.dataBreaks = 0
 		return c.leave(in)
 	}
 	c.count++
-	if trap {
-		c.dr6 |= debugSingleStep
-		c.fault = fault{vector: 1, trap: true}
-		c.event = eventFault
+	if !c.debugTrap(trap) {
 		return c.leave(nil)
 	}
 	return nil

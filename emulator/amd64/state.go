@@ -49,6 +49,7 @@ func (c *CPU) SetState(state machine.State) error {
 	c.activity, c.waitSIPI = s.Activity, s.Activity == machine.Off
 	c.event, c.pendingExit, c.shadow, c.passed = eventNone, nil, false, false
 	c.setFlags(s.RFLAGS)
+	c.dataBreaks = 0
 	c.contextChanged()
 	c.flushTLB()
 	return nil

@@ -21,6 +21,7 @@ var threeByte38 = func() (t [4][256]opcode) {
 		0x39: {"PMINSD", eachSigned(4, func(a, b int64) int64 { return min(a, b) })}, 0x3d: {"PMAXSD", eachSigned(4, func(a, b int64) int64 { return max(a, b) })},
 		0x3a: {"PMINUW", each(2, func(a, b uint64) uint64 { return min(a, b) })}, 0x3e: {"PMAXUW", each(2, func(a, b uint64) uint64 { return max(a, b) })},
 		0x3b: {"PMINUD", each(4, func(a, b uint64) uint64 { return min(a, b) })}, 0x3f: {"PMAXUD", each(4, func(a, b uint64) uint64 { return max(a, b) })},
+		0x41: {"PHMINPOSUW", minimumPosition},
 		0x40: {"PMULLD", each(4, func(a, b uint64) uint64 { return a * b })},
 	}.into(p)
 	for i, size := range []int{1, 2, 4} {
@@ -78,6 +79,10 @@ var threeByte3A = func() (t [4][256]opcode) {
 	immediate(0x0c, "BLENDPS", blend(4))
 	immediate(0x0d, "BLENDPD", blend(8))
 	immediate(0x0e, "PBLENDW", blend(2))
+	immediate(0x42, "MPSADBW", blockDifferences)
+	p[0x21] = opcode{name: "INSERTPS", run: operationInsertSingle, form: sse | immU8}
+	p[0x40] = opcode{name: "DPPS", run: operationPackedFloatImmediate, form: sse | immU8, pick: dotProduct(4)}
+	p[0x41] = opcode{name: "DPPD", run: operationPackedFloatImmediate, form: sse | immU8, pick: dotProduct(8)}
 	p[0x08] = opcode{name: "ROUNDPS", run: operationPackedFloatImmediate, form: sse | immU8, pick: packedRound(4)}
 	p[0x09] = opcode{name: "ROUNDPD", run: operationPackedFloatImmediate, form: sse | immU8, pick: packedRound(8)}
 	p[0x0a] = opcode{name: "ROUNDSS", run: operationRound, op: 4, form: sse | immU8}

@@ -2,7 +2,6 @@ package emulated_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -218,7 +217,7 @@ func TestPrivileged(t *testing.T) {
 					}
 				}
 			}
-			t.Log(fmt.Sprintf("%d compared, %d that KVM here cannot, %d different", n-stuck, stuck, wrong))
+			t.Logf("%d compared, %d that KVM here cannot, %d different", n-stuck, stuck, wrong)
 		})
 	}
 }
