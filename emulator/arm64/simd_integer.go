@@ -292,10 +292,9 @@ func threeSameOpcodes() []opcode {
 		if e.pairs {
 			run = pairs(e.lane)
 		}
-		if fast := fastThreeSame[e.name]; fast != nil {
-			run = fast
-		}
-		all = append(all, opcode{name: e.name, pattern: pattern("0q%b01110 zz1mmmmm %05b1nn nnnddddd", e.u, e.code), lower: sized(e.sizes), run: run})
+		all = append(all, opcode{
+			name: e.name, pattern: pattern("0q%b01110 zz1mmmmm %05b1nn nnnddddd", e.u, e.code), lower: withFast(e.name, sized(e.sizes)), run: run,
+		})
 		if e.scalars != 0 {
 			all = append(all, opcode{
 				name: e.name + ", scalar", pattern: pattern("01%b11110 zz1mmmmm %05b1nn nnnddddd", e.u, e.code), lower: sizedScalar(e.scalars), run: scalar(e.lane),

@@ -81,6 +81,38 @@ func operationStoreList(c *CPU, in *inst) bool {
 	return c.finishList(in, after)
 }
 
+// operationLoadWhole and operationStoreWhole are LD1 and ST1 of whole registers.
+func operationLoadWhole(c *CPU, in *inst) bool {
+	registers := uint64(in.op & listRegs)
+	address, after := c.list(in, 16*registers)
+	var r [4]word128
+	for i := range registers {
+		v, ok := c.load128(address + 16*i)
+		if !ok {
+			return false
+		}
+		r[i&3] = v
+	}
+	for i := range registers {
+		c.v[(uint64(in.d)+i)&31] = r[i&3]
+	}
+	return c.finishList(in, after)
+}
+
+func operationStoreWhole(c *CPU, in *inst) bool {
+	registers := uint64(in.op & listRegs)
+	address, after := c.list(in, 16*registers)
+	if registers > 1 && !c.probe(address, 16*registers) {
+		return false
+	}
+	for i := range registers {
+		if !c.store128(address+16*i, c.v[(uint64(in.d)+i)&31]) {
+			return false
+		}
+	}
+	return c.finishList(in, after)
+}
+
 // spread moves elements between structures in memory and registers.
 func spread(in *inst, words *[8]uint64, r *[4]word128, load bool) {
 	s, members := in.size, int(in.shift)
@@ -154,11 +186,11 @@ func lowerList(registers, members uint8) func(in *inst) bool {
 		in.n = stack(in.n)
 		in.size, in.extra, in.shift = uint8(in.bits(10, 2)), uint8(in.bit(30)), members
 		in.op = registers | uint8(in.bit(23))<<7
-		if in.extra == 1 && members == 1 && registers == 1 {
+		if in.extra == 1 && members == 1 {
 			if in.bit(22) != 0 {
-				in.run = operationLoadOne
+				in.run = operationLoadWhole
 			} else {
-				in.run = operationStoreOne
+				in.run = operationStoreWhole
 			}
 		}
 		return in.size < 3 || in.extra == 1 || members == 1
@@ -194,25 +226,6 @@ func lowerSingle(registers uint8, replicate bool) func(in *inst) bool {
 		}
 		return true
 	}
-}
-
-// operationLoadOne is LD1 of one whole register.
-func operationLoadOne(c *CPU, in *inst) bool {
-	address, after := c.list(in, 16)
-	v, ok := c.load128(address)
-	if !ok {
-		return false
-	}
-	c.v[in.d&31] = v
-	return c.finishList(in, after)
-}
-
-func operationStoreOne(c *CPU, in *inst) bool {
-	address, after := c.list(in, 16)
-	if !c.store128(address, c.v[in.d&31]) {
-		return false
-	}
-	return c.finishList(in, after)
 }
 
 // vectorListOpcodes are all of them (DDI 0487 C4.1.94). Those with an offset

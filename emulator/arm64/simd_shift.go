@@ -210,7 +210,14 @@ func notHalf(w uint32) uint32 {
 func shiftImmediateOpcodes() []opcode {
 	var all []opcode
 	add := func(name string, u, code int, right bool, sizes, scalars uint8, f immediateLane) {
-		all = append(all, opcode{name: name, pattern: pattern("0q%b01111 0iiiiiii %05b1nn nnnddddd", u, code), lower: sizedShift(sizes, right, false), run: immediateLanes(f)})
+		lower := sizedShift(sizes, right, false)
+		all = append(all, opcode{
+			name: name, pattern: pattern("0q%b01111 0iiiiiii %05b1nn nnnddddd", u, code), run: immediateLanes(f), lower: func(in *inst) bool {
+				ok := lower(in)
+				fastShift(name, in)
+				return ok
+			},
+		})
 		if scalars != 0 {
 			all = append(all, opcode{
 				name: name + ", scalar", pattern: pattern("01%b11111 0iiiiiii %05b1nn nnnddddd", u, code), lower: sizedShift(scalars, right, true), run: immediateScalar(f),

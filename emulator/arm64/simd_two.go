@@ -203,10 +203,7 @@ func twoRegisterOpcodes() []opcode {
 		if run == nil {
 			run = lanes(e.lane)
 		}
-		if fast := fastTwoRegister[e.name]; fast != nil {
-			run = fast
-		}
-		all = append(all, opcode{name: e.name, pattern: pattern("0q%b01110 zz10000%b %04b10nn nnnddddd", e.u, e.code>>4, e.code&15), lower: sized(e.sizes), run: run})
+		all = append(all, opcode{name: e.name, pattern: pattern("0q%b01110 zz10000%b %04b10nn nnnddddd", e.u, e.code>>4, e.code&15), lower: withFast(e.name, sized(e.sizes)), run: run})
 		if e.scalars != 0 {
 			all = append(all, opcode{
 				name: e.name + ", scalar", pattern: pattern("01%b11110 zz10000%b %04b10nn nnnddddd", e.u, e.code>>4, e.code&15), lower: sizedScalar(e.scalars), run: scalar(e.lane),

@@ -4,8 +4,8 @@
 // the same, but for lines that begin with "float:", which may differ between
 // architectures.
 //
-// Its argument is what to do: "all", or "compress" with a number of bytes, for
-// benchmarks.
+// Its argument is what to do: "all", or "compress" or "digest" with a number of
+// bytes, for benchmarks.
 package main
 
 import (
@@ -47,6 +47,10 @@ func main() {
 		n, err := strconv.Atoi(os.Args[2])
 		check(err)
 		compress(n)
+	case len(os.Args) == 3 && os.Args[1] == "digest":
+		n, err := strconv.Atoi(os.Args[2])
+		check(err)
+		fmt.Printf("%x\n", sha256.Sum256(pattern(n)))
 	default:
 		sums()
 		ciphers()
