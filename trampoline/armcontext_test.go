@@ -55,6 +55,9 @@ type armHost struct {
 	guarded bool         // its pages check branch targets
 	pstate  arm64.PSTATE // beside the level
 	mdscr   uint64
+
+	threadStack bool            // EL1t: it is on SP_EL0
+	decoy       physmem.Address // what it has mapped where the image goes; 0 is nothing
 }
 
 var armHosts = []armHost{
@@ -231,6 +234,11 @@ func (h *armHandOff) enterHost() {
 		rights |= arm64.User // AP[1] is one there, and the bit UXN stands for XN (DDI 0487 D8.4.1)
 	}
 	require.NoError(h.t, b.MapIdentity(all, rights, 0))
+	if c.decoy != 0 {
+		size := max(uint64(c.paging.Granule), arm64.Granule4K)
+		decoy := physmem.Range{Start: c.decoy, End: c.decoy + physmem.Address(size)}
+		require.NoError(h.t, b.Map(decoy, entryVA&^(size-1), rights, size))
+	}
 	lower := b.Paging()
 	var upper *arm64.Paging
 	ttbr1 := uint64(0)
@@ -256,6 +264,9 @@ func (h *armHandOff) enterHost() {
 		sctlr, pstate = 0x30c50830|uint64(arm64.SCTLRDataCache|arm64.SCTLRInstructions), arm64.PSTATEEL2h
 	case atVHE:
 		hcr, pstate = hcrVHE, arm64.PSTATEEL2h
+	}
+	if c.threadStack {
+		pstate &^= 1
 	}
 	if c.guarded {
 		sctlr |= 1 << 36 // BT1, BT
@@ -322,7 +333,8 @@ func (h *armHandOff) checkState() {
 		}
 	}
 	require.NotZero(h.t, tcr&uint64(arm64.TCRDisable1))
-	require.LessOrEqual(h.t, tcr>>arm64.TCRPhysicalShift&7, uint64(5))
+	// 44 bits of physical address; 48 of the 52 that the others have.
+	require.Equal(h.t, map[string]uint64{"": 4, "max": 5}[h.host.cpu], tcr>>arm64.TCRPhysicalShift&7)
 }
 
 // Without its first instruction the trampoline cannot be entered by a branch from
