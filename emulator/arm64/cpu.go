@@ -83,7 +83,6 @@ type CPU struct {
 	passed      bool            // the breakpoint at pc was reported
 	trace       func(Executed)
 	siblings    []*CPU
-	pendingExit *machine.Exit
 }
 
 // event says why a block was left other than by a branch.
@@ -155,7 +154,8 @@ func (c *CPU) Reset() {
 	c.stacks = [3]uint64{}
 	c.setFlags(0)
 	c.resetRegisters()
-	c.fault, c.exit, c.event, c.pendingExit = fault{}, nil, eventNone, nil
+	c.fault, c.exit, c.event = fault{}, nil, eventNone
+	c.stale, c.underWay, c.unprivileged, c.precise = false, nil, false, false
 	c.monitor, c.eventFlag, c.serror = monitor{}, false, false
 	c.activity = machine.Off
 	c.lookups.dropAll()

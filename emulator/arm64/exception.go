@@ -68,20 +68,11 @@ func (c *CPU) deliver() {
 	if to == 0 {
 		to = c.route()
 	}
-	if f.class == arm64.ClassFloatingPointTrap && to == 2 && !c.hostRegime() && c.level < 2 && c.hostUserTrap(f) {
-		f.class, f.syndrome = arm64.ClassUnknown, 0
-	}
 	back := c.pc
 	if f.after {
 		back += 4
 	}
 	c.enter(to, arm64.VectorSynchronous, back, c.syndrome(f, to), f)
-}
-
-// hostUserTrap is for HCR_EL2.TGE without E2H: a trap by CPACR_EL1 is reported
-// with class 0 (DDI 0487 D24.2, ESR_EL2, EC 0).
-func (c *CPU) hostUserTrap(f fault) bool {
-	return arm64.HCR(c.sys.hcr)&arm64.HCRTrapGeneral != 0 && f.target == 0
 }
 
 // route is the level that synchronous exceptions go to by themselves.

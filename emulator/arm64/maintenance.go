@@ -32,7 +32,7 @@ func operationSystem(c *CPU, in *inst) bool {
 	key := SystemRegister(in.imm)
 	o := systemOperations[key]
 	switch {
-	case o == nil && (key>>7&15 == 11 || key>>7&15 == 15): // implementation defined
+	case o == nil && (c.level == 0 && key>>11&7 != 3 || key>>7&15 == 11 || key>>7&15 == 15): // implementation defined
 		return c.undefined()
 	case o == nil:
 		return c.stop(machine.Exit{Reason: machine.Failed, Detail: "a system instruction that is not emulated: " + key.String()})

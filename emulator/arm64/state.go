@@ -57,6 +57,7 @@ func (c *CPU) SetState(state machine.State) error {
 	c.saveStack()
 	c.pc = s.PCReg
 	c.activity = s.Activity
+	c.stale, c.underWay = false, nil
 	c.event, c.passed, c.precise, c.idle = eventNone, false, false, false
 	c.monitor.clear()
 	c.lookups.dropAll()

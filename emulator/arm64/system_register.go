@@ -48,7 +48,7 @@ func (c *CPU) registerFor(in *inst, write bool) *systemRegister {
 	key := SystemRegister(in.imm)
 	r := systemRegisters[key]
 	switch {
-	case r == nil && isAbsent(key):
+	case r == nil && (isAbsent(key) || c.level == 0 && key>>11&7 != 3):
 		c.undefined()
 		return nil
 	case r == nil:
@@ -116,8 +116,12 @@ func operationReadSystem(c *CPU, in *inst) bool {
 	if r == nil {
 		return false
 	}
-	c.r[target(in.d)&regMask] = r.read(c)
-	return c.event == eventNone
+	v := r.read(c)
+	if c.event != eventNone {
+		return false
+	}
+	c.r[target(in.d)&regMask] = v
+	return true
 }
 
 func operationWriteSystem(c *CPU, in *inst) bool {

@@ -7,7 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,11 +85,14 @@ func readLog(t *testing.T, memory physmem.Reader) (list []logEntry) {
 }
 
 // emulateSystem runs the program here.
-func emulateSystem(t *testing.T, config arm64.Config) []logEntry {
+func emulateSystem(t *testing.T, config arm64.Config, caches *arm64.CachePolicy) []logEntry {
 	t.Helper()
 	memory := emulator.NewMemory(physmem.NewRanges(physmem.Range{Start: 0x40000000, End: 0x44000000}))
 	_, err := memory.WritePhysical(systemImage(), 0x40200000)
 	require.NoError(t, err)
+	if caches != nil {
+		config.Caches = arm64.NewCaches(memory, *caches)
+	}
 	config.Firmware = func(c *arm64.CPU, _ arm64.Conduit) (bool, *machine.Exit) {
 		return true, &machine.Exit{Reason: machine.PoweredOff}
 	}
@@ -96,6 +102,9 @@ func emulateSystem(t *testing.T, config arm64.Config) []logEntry {
 	for range 100 {
 		if exit := m.Round(); exit != nil {
 			require.Equal(t, machine.PoweredOff, exit.Reason, exit.Detail)
+			if config.Caches != nil {
+				config.Caches.Flush()
+			}
 			return readLog(t, memory)
 		}
 	}
@@ -104,21 +113,53 @@ func emulateSystem(t *testing.T, config arm64.Config) []logEntry {
 	return nil
 }
 
+// systemConfigs are the CPUs that the program runs on.
+var systemConfigs = map[string]arm64.Config{"EL1": {}, "EL2": {Model: arm64.Max, EL2: true}}
+
+// TestSystemProgram runs the program as caches and barriers are modelled and not,
+// block by block and step by step: the log is always what it was when it was
+// compared with QEMU's.
+func TestSystemProgram(t *testing.T) {
+	t.Parallel()
+	for name, config := range systemConfigs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var want strings.Builder
+			for _, e := range emulateSystem(t, config, nil) {
+				fmt.Fprintln(&want, e)
+			}
+			golden := filepath.Join("testdata", "system-"+name+".txt")
+			if os.Getenv("RESCUE_UPDATE") != "" {
+				require.NoError(t, os.WriteFile(golden, []byte(want.String()), 0o644))
+			}
+			known, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(known), want.String())
+			keep, evict := arm64.KeepLines, arm64.EvictLines
+			for _, caches := range []*arm64.CachePolicy{nil, &keep, &evict} {
+				config.Delayed = true
+				var got strings.Builder
+				for _, e := range emulateSystem(t, config, caches) {
+					fmt.Fprintln(&got, e)
+				}
+				require.Equal(t, want.String(), got.String())
+			}
+		})
+	}
+}
+
 // TestSystemLikeQEMU runs one program of exceptions, translations and traps here
 // and on QEMU, and compares what it saw.
 func TestSystemLikeQEMU(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		config arm64.Config
-		qemu   qemu.Options
-	}{
-		"EL1": {arm64.Config{}, qemu.Options{Architecture: machine.ARM64, CPU: "cortex-a57"}},
-		"EL2": {arm64.Config{Model: arm64.Max, EL2: true}, qemu.Options{Architecture: machine.ARM64, CPU: "max", Board: "virt,virtualization=on"}},
+	for name, options := range map[string]qemu.Options{
+		"EL1": {Architecture: machine.ARM64, CPU: "cortex-a57"},
+		"EL2": {Architecture: machine.ARM64, CPU: "max", Board: "virt,virtualization=on"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := emulateSystem(t, test.config)
-			m, err := test.qemu.New(machine.Config{Boot: machine.Boot{Image: systemImage()}})
+			got := emulateSystem(t, systemConfigs[name], nil)
+			m, err := options.New(machine.Config{Boot: machine.Boot{Image: systemImage()}})
 			if errors.Is(err, machine.ErrUnavailable) {
 				t.Skip(err)
 			}

@@ -39,8 +39,12 @@ func fpenTraps(fpen uint64, level uint8) bool { return fpen&1 == 0 || fpen == 1 
 // operationVectorTrap stands for an instruction on vector registers where they
 // are not enabled.
 func operationVectorTrap(c *CPU, in *inst) bool {
+	to := c.vectorTrapLevel()
 	c.raise(arm64.ClassFloatingPointTrap, 1<<24|0xe<<20)
-	c.fault.target = c.vectorTrapLevel()
+	if c.level == 0 && to == 2 && !c.hostBit() && fpenTraps(c.sys.cpacr>>20&3, 0) {
+		c.undefined() // by CPACR_EL1 under HCR_EL2.TGE (DDI 0487 D24.2, ESR_EL2, EC 0)
+	}
+	c.fault.target = to
 	return false
 }
 

@@ -394,6 +394,7 @@ translations:
 	ldr x0, =DATA
 	ldr x1, =0xd65f03c0 // RET
 	str x1, [x0]
+	dc cvau, x0
 	dsb sy
 	ic iallu
 	dsb sy
@@ -519,6 +520,12 @@ users:
 	mov x0, #(3<<20)
 	msr cpacr_el1, x0
 	msr sctlr_el1, x12
+	isb
+	ldr x0, =DATA // it is other than when it was executed
+	dc cvau, x0
+	dsb sy
+	ic ivau, x0
+	dsb sy
 	isb
 	step 600
 	el0 userfar
