@@ -24,6 +24,8 @@ type runtimeFrame struct {
 func runtimeEnter()
 func runtimeAddress() uintptr
 
+var _ = runtimeEnter // whose address assembly takes
+
 // Offsets in EFI_RUNTIME_SERVICES (UEFI 2.10, 4.5).
 const (
 	serviceGet = 72
@@ -178,6 +180,7 @@ func (v *EFIVariables) callSet(attributes uint32, size int) error {
 
 func (v *EFIVariables) enter(function uintptr, a [5]uintptr) error {
 	f := &k.runtime
+	f.saved = [8]uintptr{}
 	f.root, f.stack, f.function = uintptr(v.root), uintptr(v.shared.End), function
 	f.first, f.second, f.third, f.fourth, f.fifth = a[0], a[1], a[2], a[3], a[4]
 	if _, err := call(callEnter, runtimeAddress(), addressOf(f), 0, 0); err != nil {

@@ -231,12 +231,12 @@ levels:
 	MOVW AX, SS
 	MOVW AX, FS
 	MOVW AX, GS
-	PUSHQ $2
-	POPFQ
 	PUSHQ ENTRY(R15)
 	MOVQ BLOCK(R15), DI
 	MOVQ DIRECTBASE(R15), SI
 	ADDQ DI, SI
+	PUSHQ $2
+	POPFQ                         // from here nothing changes flags
 	MOVL $0, AX; MOVL $0, CX; MOVL $0, DX; MOVL $0, BX; MOVL $0, BP
 	MOVL $0, R8; MOVL $0, R9; MOVL $0, R10; MOVL $0, R11
 	MOVL $0, R12; MOVL $0, R13; MOVL $0, R14; MOVL $0, R15
