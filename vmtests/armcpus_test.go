@@ -120,7 +120,7 @@ func TestARM64OtherCPUs(t *testing.T) {
 					first := symbol(t, hostProgram.imageFor(t, machine.ARM64), fmt.Sprintf("main.other%d", 1+i))
 					computing := savedState(t, r)
 					require.Equal(t, arm64.PSTATEEL0t, computing.PSTATE&arm64.PSTATELevelMask)
-					require.InDelta(t, first, computing.PC, 128)
+					require.InDelta(t, first, computing.PC, 512)
 				}
 				said := h.requireTrue(h.finish(), handoff.ReasonCall, "")
 				t.Log(said.facts["registers"])

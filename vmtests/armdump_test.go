@@ -1,6 +1,7 @@
 package vmtests
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,8 @@ import (
 
 // An arm64 host finds a labelled disk by its device tree, panics, and is dumped
 // to it over virtio-mmio, of the old version and the new. Each page of the dump is
-// what the machine had at the freeze point, and the host is untouched.
+// what the machine had at the freeze point, the registers of each CPU are in it,
+// and the host is untouched.
 func TestARM64Dump(t *testing.T) {
 	for name, legacy := range map[string]string{"old MMIO": "true", "new MMIO": "false"} {
 		t.Run(name, func(t *testing.T) {
@@ -26,7 +28,7 @@ func TestARM64Dump(t *testing.T) {
 			}}
 			// Where a host freezes depends on what it arms with, a disk with a label.
 			r := runner{"arm64 with a disk", o.New, plainARM64.timeout, machine.ARM64}
-			h := freezeAt(t, r, machine.Config{}, "nil", "", rescueProgram)
+			h := freezeAt(t, r, machine.Config{CPUs: 4}, "nil", "cpus=4", rescueProgram)
 			block := h.opened().Block
 			exit := h.finish()
 			require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)
@@ -55,6 +57,17 @@ func TestARM64Dump(t *testing.T) {
 				pages++
 			}
 			require.Greater(t, pages, 1000)
+			notes, err := dump.Notes()
+			require.NoError(t, err)
+			require.Len(t, notes.CPUs, 4)
+			for i, saved := range h.panicArea(block).Registers {
+				require.Equal(t, saved.CPU, notes.CPUs[i].Number)
+				require.Equal(t, saved.State, notes.CPUs[i].State)
+				if i > 0 {
+					first := symbol(t, hostProgram.imageFor(t, machine.ARM64), fmt.Sprintf("main.other%d", i))
+					require.InDelta(t, first, savedState(t, saved).PC, 512)
+				}
+			}
 		})
 	}
 }

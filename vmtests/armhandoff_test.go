@@ -53,8 +53,15 @@ func TestARM64Machines(t *testing.T) {
 						continue
 					}
 					t.Run(name, func(t *testing.T) {
-						h := freezeAt(t, armRunner(cpu, board), machine.Config{CPUs: cpus}, "nil", "", witnessProgram)
-						h.requireTrue(h.finish(), handoff.ReasonExit, "")
+						if cpus == 1 {
+							h := freezeAt(t, armRunner(cpu, board), machine.Config{}, "nil", "", witnessProgram)
+							h.requireTrue(h.finish(), handoff.ReasonExit, "")
+							return
+						}
+						// The others run, one of them with interrupts masked.
+						h := armedARM64(t, armRunner(cpu, board), machine.Config{CPUs: cpus}, fmt.Sprintf("cpus=%d", cpus))
+						h.requireOthersStopped(true)
+						h.requireTrue(h.finish(), handoff.ReasonCall, "")
 					})
 				}
 			}

@@ -1,6 +1,8 @@
 package vmtests
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,13 +13,22 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
+// benchmarked are the machines whose time means something.
+var benchmarked = []runner{onKVM, onQEMU, plainARM64}
+
 // BenchmarkHandOff tells the time from the panic to the rescue program's main,
 // split by phase, as medians.
 func BenchmarkHandOff(b *testing.B) {
+	for _, r := range benchmarked {
+		b.Run(r.name, func(b *testing.B) { benchmarkHandOff(b, r) })
+	}
+}
+
+func benchmarkHandOff(b *testing.B, r runner) {
 	figures := map[string][]float64{}
 	for range b.N {
 		// Not stopped on the way: that would be timed, too.
-		h := start(b, onKVM, machine.Config{}, "panic=call", witnessProgram)
+		h := start(b, r, machine.Config{}, "panic=call", witnessProgram)
 		said := h.requireEnd(h.finish())
 		number := func(name string) float64 {
 			n, err := strconv.ParseFloat(said.facts[name], 64)
@@ -45,13 +56,23 @@ func median(values []float64) float64 {
 }
 
 // BenchmarkDump tells the time from the panic to the first data block on the
-// disk, and to the end of the dump, of hosts that nobody stops on the way.
+// disk, and to the end of the dump, of hosts that nobody stops on the way: of one
+// of 64 MiB, and of all of one of 256 MiB.
 func BenchmarkDump(b *testing.B) {
+	for _, r := range benchmarked {
+		b.Run(r.name, func(b *testing.B) { benchmarkDump(b, r, machine.Config{}, "") })
+		b.Run(fmt.Sprintf("%s 256 MiB", r.name), func(b *testing.B) {
+			benchmarkDump(b, r, machine.Config{MemorySize: 256 << 20}, " fill=1")
+		})
+	}
+}
+
+func benchmarkDump(b *testing.B, r runner, config machine.Config, command string) {
 	figures := map[string][]float64{}
 	for range b.N {
 		disk := newDisk(b, 96<<20)
-		config := machine.Config{Disks: []machine.Disk{{Name: "dump", Size: 96 << 20, Storage: disk}}}
-		h := start(b, onKVM, config, "panic=call", rescueProgram)
+		config.Disks = []machine.Disk{{Name: "dump", Size: 96 << 20, Storage: disk}}
+		h := start(b, r, config, "panic=call"+command, rescueProgram)
 		exit := h.finish()
 		report := reportLine.FindStringSubmatch(h.console.String())
 		require.NotNil(b, report, "%v\n%s", exit, h.console)
@@ -61,6 +82,7 @@ func BenchmarkDump(b *testing.B) {
 				figures[name] = append(figures[name], n)
 			}
 		}
+		require.NoError(b, os.Remove(disk.Name()))
 	}
 	for name, values := range figures {
 		b.ReportMetric(median(values)/1e6, strings.TrimSuffix(name, "_ns")+"-ms")
