@@ -55,7 +55,7 @@ func TestARM64PlacesOfTheReservation(t *testing.T) {
 		start   physmem.Address
 		some    bool
 	}{
-		{"lowest", physmem.Range{}, "reserve.lowest=1", memory + 8<<20, false},
+		{"lowest", physmem.Range{}, "reserve.lowest=1", memory + 6<<20, false},
 		{"below a limit", physmem.Range{}, "reserve.limit=0x42000000", memory + 24<<20, false},
 		{"just below 4 GiB", physmem.Range{Start: 4<<30 - 48<<20, End: 4<<30 - 16<<20}, "", 4<<30 - 24<<20, false},
 		{"above 4 GiB", physmem.Range{Start: 4 << 30, End: 4<<30 + 32<<20}, "", 4<<30 + 24<<20, true},

@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 // Hungry is a rescue program that runs out of memory in the middle of its dump:
 // it keeps all that it has.
@@ -11,7 +11,6 @@ import (
 	"github.com/seed64aab995/rescuekernel/capture"
 	"github.com/seed64aab995/rescuekernel/container/target"
 	"github.com/seed64aab995/rescuekernel/device"
-	"github.com/seed64aab995/rescuekernel/device/pci"
 	"github.com/seed64aab995/rescuekernel/device/virtio"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
@@ -67,28 +66,13 @@ func eat(p capture.Progress) {
 
 // open opens the disk of a target.
 func open(memory *kernel.PhysicalMemory, t handoff.Target) (target.Device, error) {
-	bus := device.Access{
-		PortFunctions: &device.PortFunctions{
-			In8: kernel.In8, In16: kernel.In16, In32: kernel.In32,
-			Out8: kernel.Out8, Out16: kernel.Out16, Out32: kernel.Out32,
-		},
-		Map: kernel.MapDevice,
-	}
-	registers, err := bus.Ports(pci.PortAddress, pci.PortCount)
-	if err != nil {
-		return nil, err
-	}
-	function, err := pci.Find(pci.NewPorts(registers), pci.Address(t.Address), virtio.IsPCIBlock)
-	if err != nil {
-		return nil, err
-	}
 	o := virtio.Options{Depth: 1, BufferSize: 64 << 10, PreferLegacy: true}
 	r, err := kernel.Allocate(o.MemorySize(), handoff.PageSize)
 	if err != nil {
 		return nil, err
 	}
 	o.Memory = device.Region{Memory: memory.ViewPhysical(r), Address: r.Start}
-	transport, err := virtio.OpenPCI(bus, function, o)
+	transport, err := openTransport(t, o)
 	if err != nil {
 		return nil, err
 	}
