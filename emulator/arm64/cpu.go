@@ -76,13 +76,13 @@ type CPU struct {
 	timeBase      uint64
 	idle          bool // a hint said that others may run
 
-	sets        [4]translations
-	lookups     lookaside
-	blocks      blockCache
-	breaks      map[uint64]bool // breakpoints; nil for none
-	passed      bool            // the breakpoint at pc was reported
-	trace       func(Executed)
-	siblings    []*CPU
+	sets     [4]translations
+	lookups  lookaside
+	blocks   blockCache
+	breaks   map[uint64]bool // breakpoints; nil for none
+	passed   bool            // the breakpoint at pc was reported
+	trace    func(Executed)
+	siblings []*CPU
 }
 
 // event says why a block was left other than by a branch.

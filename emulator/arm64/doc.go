@@ -40,19 +40,47 @@
 // (fault, exit). Registers are c.r[n]: where lower was told so, 31 has become
 // regSP, or regSink as a target (what is written there is lost; r[31] is always
 // 0). Vector registers are c.v[n], low half first. Memory is read by c.load8 to
-// c.load64 and c.load128, written by c.store8 to c.store128: false is a fault,
-// to be handed on as the operation's result before any register is written.
+// c.load64 and c.load128, written by c.store, c.store64 and c.store128: false is a
+// fault, to be handed on as the operation's result before any register is
+// written.
 //
 // Entries marked with the form vector need no test of whether floating point is
 // enabled: where it is not, blocks hold a trap in their place.
 //
-// # Caches
+// # Blocks
+//
+// A branch that is not taken goes on in its block, and so does one without a
+// condition to somewhere in the page. A comparison and the branch behind it are
+// executed as one, like the parts of a constant. Single steps, traces, exact ends
+// of Run and accesses to watched memory execute instructions one by one.
+//
+// # System level
+//
+// Exceptions have the class, syndrome, fault status and level that the manual
+// says; registers have their RES0 and RES1 bits; traps of HCR_EL2, CPTR_EL2,
+// CNTHCTL_EL2, CPACR_EL1, CNTKCTL_EL1 and SCTLR are taken. Translation is stage 1
+// with all granules that the model has, in the EL1&0, EL2 and EL2&0 regimes.
+// There are no big-endian accesses, no self-hosted debug (its registers hold what
+// is written), no PMU, no pointer authentication and no SVE: ID registers say so.
+//
+// # TLB, caches and barriers
 //
 // Translations stay until a TLBI that covers them, like on a CPU whose TLB is
-// never too small; so a missing one is found. Data and instruction caches are
-// transparent unless [Caches] are given.
+// never too small; so a missing one is found. TLBIs of one CPU reach the others
+// only where they are broadcast.
+//
+// Data and instruction caches are not noticed unless Config has [Caches]: then
+// what is not cleaned or invalidated stays as stale as the architecture allows,
+// and code that was executed stays the same until an IC. With Config.Delayed
+// maintenance waits for its DSB and writes to system registers for a context
+// synchronization event, so a missing barrier is found too. Both are for tests:
+// stores are several times slower with caches.
 //
 // # Tests
+//
+// TestSystemProgram runs testdata/system.s, a program of exceptions, translations
+// and traps, in all of these ways. Its log is what TestSystemLikeQEMU compares
+// with QEMU's, but for the differences that are listed there.
 //
 // TestDifferential executes instances of every operation in the tables, but for
 // a list of exempt ones with reasons, under qemu-aarch64, or natively where the

@@ -85,26 +85,6 @@ func (c *CPU) store64(va, v uint64) bool {
 	return c.storeSlow(va, 8, v)
 }
 
-func (c *CPU) store32(va, v uint64) bool {
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-3 {
-		putPage32(e.page, va&pageMask, uint32(v))
-		return true
-	}
-	return c.storeSlow(va, 4, v)
-}
-
-func (c *CPU) store16(va, v uint64) bool { return c.store(va, 2, v) }
-
-func (c *CPU) store8(va, v uint64) bool {
-	e := &c.tlb.write[va>>pageShift%tlbEntries]
-	if e.tag == va>>pageShift|tlbValid {
-		e.page[va&pageMask] = uint8(v)
-		return true
-	}
-	return c.storeSlow(va, 1, v)
-}
-
 // store128 writes 16 bytes, or faults before any is written.
 func (c *CPU) store128(va uint64, v word128) bool {
 	e := &c.tlb.write[va>>pageShift%tlbEntries]
@@ -117,17 +97,12 @@ func (c *CPU) store128(va uint64, v word128) bool {
 }
 
 // probe makes sure that size bytes, up to a page, can be written.
-func (c *CPU) probe(va, size uint64) bool { return c.probeFor(va, size, accessWrite) }
-
-// probeRead makes sure that size bytes, up to a page, can be read.
-func (c *CPU) probeRead(va, size uint64) bool { return c.probeFor(va, size, accessRead) }
-
-func (c *CPU) probeFor(va, size uint64, kind accessKind) bool {
-	if _, _, ok := c.translate(va, kind); !ok {
+func (c *CPU) probe(va, size uint64) bool {
+	if _, _, ok := c.translate(va, accessWrite); !ok {
 		return false
 	}
 	if end := va + size - 1; (end^va)>>pageShift != 0 {
-		_, _, ok := c.translate(end&^pageMask, kind)
+		_, _, ok := c.translate(end&^pageMask, accessWrite)
 		return ok
 	}
 	return true

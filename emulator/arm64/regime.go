@@ -52,6 +52,9 @@ func (c *CPU) makeRegime(n regimeNumber) regime {
 		alignment: sctlr&arm64.SCTLRAlignmentCheck != 0, writeNoExec: sctlr&arm64.SCTLRWriteNoExecute != 0,
 		mair: s.mair[el], oneLevel: n == regimeEL2,
 	}
+	if n == regimeEL1 && c.config.EL2 && arm64.HCR(s.hcr)&(arm64.HCRTrapGeneral|arm64.HCRHost) == arm64.HCRTrapGeneral {
+		r.on = false // TGE alone
+	}
 	if n == regimeEL2 {
 		r.outputBits = c.outputBits(tcr >> 16 & 7)
 		r.lpa2 = tcr>>32&1 != 0 && c.has&featureLPA2 != 0
