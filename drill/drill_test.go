@@ -99,7 +99,7 @@ func TestResultAsJSON(t *testing.T) {
 	var keys map[string]any
 	require.NoError(t, json.Unmarshal(data, &keys))
 	for _, key := range []string{"ok", "machine", "arch", "memory_bytes", "reservation_bytes", "reservation_parts", "panic_kind", "panic_message",
-		"handoff_instructions", "panic_to_first_byte_ns", "entry_to_main_ns", "dump_pages", "dump_bytes", "compressed_bytes", "verified_pages",
+		"handoff_instructions", "panic_to_record_ns", "panic_to_first_byte_ns", "entry_to_main_ns", "dump_pages", "dump_bytes", "compressed_bytes", "verified_pages",
 		"mismatched_pages", "host_bytes_changed", "host_writes", "guest_instructions", "wall_ns", "phases"} {
 		require.Contains(t, keys, key)
 	}

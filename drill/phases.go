@@ -6,18 +6,24 @@ import (
 	"github.com/seed64aab995/rescuekernel/handoff"
 )
 
-// guestPhaseNames are the phases of the guest's own clock, by the stamp that
-// ends them.
-var guestPhaseNames = map[handoff.Phase]string{
-	handoff.PhaseCaptured:   "capture registers",
-	handoff.PhaseSealed:     "check seals",
-	handoff.PhaseEntry:      "trampoline",
-	handoff.PhaseUser:       "ring 0",
-	handoff.PhaseRuntime:    "kernel start",
-	handoff.PhaseMain:       "runtime start",
-	handoff.PhaseChecked:    "check digests",
-	handoff.PhaseFirstWrite: "first data block",
-	handoff.PhaseDone:       "rest of the dump",
+// guestPhaseNames are the phases of the guest's own clock, in their order, each
+// by the stamp that ends it.
+var guestPhaseNames = []struct {
+	phase handoff.Phase
+	name  string
+}{
+	{handoff.PhaseRecorded, "minimal record"},
+	{handoff.PhaseStopped, "stop other CPUs"},
+	{handoff.PhaseCaptured, "capture registers"},
+	{handoff.PhaseNotified, "notifiers"},
+	{handoff.PhaseSealed, "check seals"},
+	{handoff.PhaseEntry, "trampoline"},
+	{handoff.PhaseUser, "ring 0"},
+	{handoff.PhaseRuntime, "kernel start"},
+	{handoff.PhaseMain, "runtime start"},
+	{handoff.PhaseChecked, "check digests"},
+	{handoff.PhaseFirstWrite, "first data block"},
+	{handoff.PhaseDone, "rest of the dump"},
 }
 
 // guestPhases takes the time stamps of the hand-off apart.
@@ -38,12 +44,12 @@ func (d *drill) guestPhases(area *handoff.PanicArea) {
 		return int64(float64(area.Phases[to]-area.Phases[from]) * 1e6 / float64(kilohertz))
 	}
 	before := handoff.PhaseEntered
-	for phase := handoff.PhaseCaptured; phase <= handoff.PhaseDone; phase++ {
-		name, ok := guestPhaseNames[phase]
+	for _, named := range guestPhaseNames {
+		phase, name := named.phase, named.name
 		if phase == handoff.PhaseUser && d.Architecture == handoff.ARM64 {
 			name = "EL1"
 		}
-		if !ok || area.Phases[phase] == 0 {
+		if area.Phases[phase] == 0 {
 			continue
 		}
 		p := Phase{Name: name, Nanoseconds: nanoseconds(before, phase)}
@@ -53,6 +59,7 @@ func (d *drill) guestPhases(area *handoff.PanicArea) {
 		d.finish(p)
 		before = phase
 	}
+	d.result.PanicToRecord = nanoseconds(handoff.PhaseEntered, handoff.PhaseRecorded)
 	d.result.PanicToFirstByte = nanoseconds(handoff.PhaseEntered, handoff.PhaseFirstWrite)
 	d.result.EntryToMain = nanoseconds(handoff.PhaseEntry, handoff.PhaseMain)
 	if d.result.GuestInstructions != nil {

@@ -15,6 +15,7 @@ type Result struct {
 
 	HandoffInstructions *uint64 `json:"handoff_instructions"`
 	GuestInstructions   *uint64 `json:"guest_instructions"`
+	PanicToRecord       int64   `json:"panic_to_record_ns"`
 	PanicToFirstByte    int64   `json:"panic_to_first_byte_ns"`
 	EntryToMain         int64   `json:"entry_to_main_ns"`
 

@@ -12,7 +12,7 @@ import (
 )
 
 // logTail is how much of the host's log a result has.
-const logTail = 2048
+const logTail = 4096
 
 // verify reads the dump from the disk, and compares it and the machine's memory
 // with what was there at the freeze point.

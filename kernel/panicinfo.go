@@ -76,7 +76,11 @@ func eachCPU(n *handoff.Notice) {
 		n.PrintDecimal(uint64(load32(slot + handoff.SlotOffsetCPU)))
 		state := slot + handoff.SlotOffsetState
 		printState(n, state)
-		n.Print("\npanic: calls:")
+		n.Print("\n")
+		if i == 0 {
+			continue // informGoroutine has its calls
+		}
+		n.Print("panic: calls:")
 		pc, stack := stateCounter(state)
 		printFrames(n, pc, framePointer(state), stack)
 	}

@@ -204,8 +204,8 @@ func (p *program) showFailure(err error) error {
 func (p *program) showDrill(r *drill.Result, keep string) {
 	p.printf("\n%d pages dumped, %s in %s of zstd; %d compared with the host's memory, all equal; no other byte of it changed\n",
 		r.DumpPages, size(r.DumpBytes), size(r.CompressedBytes), r.VerifiedPages)
-	p.printf("panic to main %v, panic to the first block on disk %v; all in %v\n\n",
-		rounded(phaseSum(r, "capture registers", "runtime start")), rounded(r.PanicToFirstByte), rounded(r.Wall))
+	p.printf("panic to the minimal record %v, to main %v, to the first block on disk %v; all in %v\n\n",
+		rounded(r.PanicToRecord), rounded(phaseSum(r, "minimal record", "runtime start")), rounded(r.PanicToFirstByte), rounded(r.Wall))
 	if r.PanicMessage != "" {
 		p.printf("panic: %s\n", r.PanicMessage)
 	}

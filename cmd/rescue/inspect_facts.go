@@ -222,6 +222,8 @@ type panicFact struct {
 	BrokenSeals   []string       `json:"broken_seals"` // found by the host before the jump
 	Nested        uint32         `json:"nested"`
 	NotStopped    uint32         `json:"not_stopped"`
+	Row           uint32         `json:"panics_in_a_row"`
+	Notifiers     []notifierFact `json:"notifiers"`
 	Phases        []phaseFact    `json:"phases"`
 	Tombstone     *tombstoneFact `json:"tombstone"`
 	Registers     []cpuFact      `json:"registers"`
@@ -233,6 +235,19 @@ type phaseFact struct {
 	Name    string `json:"name"`
 	Counter uint64 `json:"counter"`
 	Nanos   *int64 `json:"ns"` // since the first; null: the counter's frequency is not known
+
+	host bool // on the panic path
+}
+
+type notifierFact struct {
+	Name    string      `json:"name"`
+	List    string      `json:"list"`
+	Outcome string      `json:"outcome"`
+	PC      hexadecimal `json:"pc"` // where it was cut off
+	Vector  uint32      `json:"vector"`
+	Nanos   *int64      `json:"ns"`
+
+	outcome handoff.Outcome
 }
 
 type tombstoneFact struct {

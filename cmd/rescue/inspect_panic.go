@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
@@ -16,6 +18,7 @@ func little64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 // phaseNames are in the order of handoff.Phase.
 var phaseNames = []string{
 	"entered", "captured", "sealed", "trampoline", "entry", "user", "runtime", "main", "checked", "first_write", "done",
+	"recorded", "stopped", "notified",
 }
 
 // gatherPanic tells what a host wrote when it panicked.
@@ -25,6 +28,7 @@ func gatherPanic(b *handoff.Block, a *handoff.PanicArea) *panicFact {
 		Vector: a.Vector, ErrorCode: hexadecimal(a.ErrorCode), FaultAddress: hexadecimal(a.FaultAddress),
 		PC: hexadecimal(a.PC), Root: hexadecimal(a.Root), MessageBuffer: a.MessageBuffer,
 		BrokenSeals: brokenNames(b, a.BrokenSeals), Nested: a.Nested, NotStopped: a.NotStopped,
+		Row: a.Orders.Loop, Notifiers: gatherNotifiers(a.Notifiers, b.Clock.Kilohertz),
 		Phases: gatherPhases(a.Phases[:], b.Clock.Kilohertz), Registers: []cpuFact{},
 	}
 	if t := a.Tombstone; t.Reason != handoff.ReasonNone {
@@ -67,7 +71,21 @@ func brokenNames(b *handoff.Block, mask uint64) []string {
 	return names
 }
 
-// gatherPhases lists the phases that were reached, by number.
+// gatherNotifiers lists what came of the notifiers.
+func gatherNotifiers(all []handoff.Notified, kilohertz uint64) []notifierFact {
+	list := []notifierFact{}
+	for _, n := range all {
+		f := notifierFact{Name: n.Name, List: n.List.String(), Outcome: n.Outcome.String(), PC: hexadecimal(n.PC), Vector: n.Vector, outcome: n.Outcome}
+		if kilohertz != 0 {
+			ns := int64(float64(n.Time) / float64(kilohertz) * 1e6)
+			f.Nanos = &ns
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// gatherPhases lists the phases that were reached, in the order of time.
 func gatherPhases(counters []uint64, kilohertz uint64) []phaseFact {
 	phases := []phaseFact{}
 	for i, counter := range counters {
@@ -78,16 +96,14 @@ func gatherPhases(counters []uint64, kilohertz uint64) []phaseFact {
 		if i < len(phaseNames) {
 			name = phaseNames[i]
 		}
-		p := phaseFact{Name: name, Counter: counter}
-		if kilohertz != 0 {
-			first := counter
-			if len(phases) > 0 {
-				first = phases[0].Counter
-			}
-			ns := int64(float64(int64(counter-first)) / float64(kilohertz) * 1e6)
-			p.Nanos = &ns
+		phases = append(phases, phaseFact{Name: name, Counter: counter, host: i < int(handoff.PhaseEntry) || i > int(handoff.PhaseDone)})
+	}
+	slices.SortStableFunc(phases, func(a, b phaseFact) int { return cmp.Compare(a.Counter, b.Counter) })
+	if kilohertz != 0 {
+		for i := range phases {
+			ns := int64(float64(phases[i].Counter-phases[0].Counter) / float64(kilohertz) * 1e6)
+			phases[i].Nanos = &ns
 		}
-		phases = append(phases, p)
 	}
 	return phases
 }

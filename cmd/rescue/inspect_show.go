@@ -210,8 +210,20 @@ func (p *program) showPanic(f *panicFact) {
 	if t := f.Tombstone; t != nil {
 		list = append(list, field{"second panic", fmt.Sprintf("%s on CPU %d at %#x, stack %#x", t.Reason, t.CPU, uint64(t.PC), uint64(t.Stack))})
 	}
-	if len(f.Phases) > 0 {
-		list = append(list, field{"phases", f.phaseLine()})
+	if f.Row > 1 {
+		list = append(list, field{"in a row", plural(uint64(f.Row), "panic")})
+	}
+	for _, n := range f.Notifiers {
+		switch n.outcome {
+		case handoff.OutcomeFaulted, handoff.OutcomeTimedOut, handoff.OutcomeBegun:
+			list = append(list, field{"notifier", fmt.Sprintf("%s: %s at %#x", printable(n.Name), n.Outcome, uint64(n.PC))})
+		}
+	}
+	if line := f.phaseLine(true); line != "" {
+		list = append(list, field{"panic path", line})
+	}
+	if line := f.phaseLine(false); line != "" {
+		list = append(list, field{"phases", line})
 	}
 	p.fields(list)
 	for _, c := range f.Registers {
@@ -233,17 +245,21 @@ func (f *panicFact) causeLines() []field {
 	return append(list, field{"page tables", fmt.Sprintf("%#x, %d bytes of messages", uint64(f.Root), f.MessageBuffer)})
 }
 
-func (f *panicFact) phaseLine() string {
+// phaseLine tells the phases of the panic path, or those behind it.
+func (f *panicFact) phaseLine(host bool) string {
 	var texts []string
 	for i, phase := range f.Phases {
+		if phase.host != host {
+			continue
+		}
 		name := strings.ReplaceAll(phase.Name, "_", " ")
 		switch {
 		case i == 0:
-			texts = append(texts, name)
+			continue // where time begins
 		case phase.Nanos == nil:
 			texts = append(texts, fmt.Sprintf("%s +%d counts", name, phase.Counter-f.Phases[0].Counter))
 		default:
-			texts = append(texts, fmt.Sprintf("%s +%v", name, time.Duration(*phase.Nanos).Round(100*time.Nanosecond)))
+			texts = append(texts, fmt.Sprintf("%s +%v", name, time.Duration(*phase.Nanos).Round(time.Microsecond)))
 		}
 	}
 	return strings.Join(texts, ", ")
