@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -40,12 +41,12 @@ func uefiRunner(t testing.TB, o qemu.Options) runner {
 }
 
 // armAndFreeze boots a host once, reads where it will freeze, and stops it there.
-func armAndFreeze(t testing.TB, r runner, kind string) *handOff {
+func armAndFreeze(t testing.TB, r runner, cpus int, kind string) *handOff {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), r.timeout)
 	defer cancel()
 	stop := &stopper{text: "freeze point", stop: cancel}
-	config := machine.Config{MemorySize: 256 << 20, Boot: machine.Boot{Image: []byte("made by the runner")}}
+	config := machine.Config{MemorySize: 256 << 20, CPUs: cpus, Boot: machine.Boot{Image: []byte("made by the runner")}}
 	h := startOn(t, r, config, "after=2s panic="+kind, rescueProgram, func(c *console) io.Writer {
 		stop.Writer = c
 		return stop
@@ -55,7 +56,14 @@ func armAndFreeze(t testing.TB, r runner, kind string) *handOff {
 	require.NoError(t, err)
 	t.Logf("armed after %v", time.Since(began).Round(time.Millisecond))
 	require.Equal(t, machine.Canceled, exit.Reason, "%v\n%s", exit, h.console)
-	match := armedLine.FindStringSubmatch(h.console.String())
+	whole := regexp.MustCompile(armedLine.String() + `\n`)
+	for range 100 { // it was stopped in the middle of the line
+		if whole.MatchString(h.console.String()) {
+			break
+		}
+		h.runFor(10 * time.Millisecond)
+	}
+	match := whole.FindStringSubmatch(h.console.String())
 	require.NotNil(t, match, "the host did not arm: %v\n%s", exit, h.console)
 	base, err := strconv.ParseUint(match[1], 0, 64)
 	require.NoError(t, err)
@@ -75,12 +83,15 @@ func TestUEFIDump(t *testing.T) {
 		more   bool // with -full only
 		plain  bool // no UEFI
 		tree   bool // the rescue program gets a device tree
+		cpus   int
 		kind   string
 		reason handoff.Reason
 		qemu.Options
 	}{
 		{name: "amd64", kind: "nil", reason: handoff.ReasonExit, Options: qemu.Options{Architecture: machine.AMD64}},
 		{name: "arm64 by ACPI", kind: "nil", reason: handoff.ReasonExit, Options: qemu.Options{Architecture: machine.ARM64, Board: "virt,gic-version=3"}},
+		{name: "arm64 by ACPI and another CPU", more: true, cpus: 2, kind: "cpu", reason: handoff.ReasonUserFault,
+			Options: qemu.Options{Architecture: machine.ARM64, Board: "virt,gic-version=2"}},
 		{name: "arm64 by device tree", tree: true, more: true, kind: "call", reason: handoff.ReasonCall,
 			Options: qemu.Options{Architecture: machine.ARM64, Board: "virt,acpi=off"}},
 		{name: "arm64 at EL2", more: true, kind: "call", reason: handoff.ReasonCall,
@@ -103,7 +114,7 @@ func TestUEFIDump(t *testing.T) {
 					return test.Options.New(config)
 				}
 			}
-			h := armAndFreeze(t, r, test.kind)
+			h := armAndFreeze(t, r, test.cpus, test.kind)
 			opened, err := reserve.Open(h.before.Memory, h.block, reserve.StageBoth)
 			require.NoError(t, err)
 			require.Equal(t, test.Architecture == machine.ARM64, len(opened.Block.PCI) == 1, "%v", opened.Block.PCI)
@@ -119,6 +130,7 @@ func TestUEFIDump(t *testing.T) {
 			report := reportLine.FindString(h.console.String())
 			require.Contains(t, report, "status=whole target=0", "%s", h.console)
 			t.Log(report)
+			require.Equal(t, test.reason, h.panicArea(opened.Block).Reason)
 			require.Empty(t, h.changed(), "the host's memory was written after the freeze point")
 			h.requireDump(disk, 64<<20)
 		})

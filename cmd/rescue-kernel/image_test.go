@@ -21,6 +21,7 @@ const maximumImage = 3 << 20
 var forbidden = []string{
 	"bufio", "compress", "crypto/rsa", "crypto/ecdsa", "crypto/tls", "crypto/x509", "database", "debug", "encoding/asn1", "encoding/gob", "encoding/json",
 	"encoding/xml", "expvar", "flag", "go", "html", "image", "log/slog", "math/big", "net", "os/exec", "os/signal", "os/user", "plugin", "regexp", "testing", "text",
+	"github.com/seed64aab995/rescuekernel/acpi", "github.com/seed64aab995/rescuekernel/efi", "github.com/seed64aab995/rescuekernel/fdt",
 	"github.com/spf13", "github.com/stretchr", "github.com/schollz", "github.com/bobuhiro11",
 }
 
