@@ -6,19 +6,19 @@ func offsetOperation(in *inst, k *transfer) operation {
 		return operationNop
 	}
 	if in.n == regSP {
-		switch {
-		case k.kind == kindLoad && k.scale == 3:
-			return loadStack64
-		case k.kind == kindStore && k.scale == 3:
-			return storeStack64
-		}
-		return transferOffset
+		return stackOperation(k)
 	}
 	switch k.kind {
 	case kindLoad:
 		return [4]operation{loadOffset8, loadOffset16, loadOffset32, loadOffset64}[k.scale]
 	case kindStore:
-		return [4]operation{storeOffset8, transferOffset, storeOffset32, storeOffset64}[k.scale]
+		return [4]operation{storeOffset8, storeOffset16, storeOffset32, storeOffset64}[k.scale]
+	case kindSign64:
+		if k.scale == 2 {
+			return loadOffsetSigned32
+		}
+	default:
+		return vectorOperation(k)
 	}
 	return transferOffset
 }
@@ -71,6 +71,33 @@ func loadOffset32(c *CPU, in *inst) bool {
 	return c.loadRegister(in, va, 4)
 }
 
+// loadOffsetSigned32 is LDRSW.
+func loadOffsetSigned32(c *CPU, in *inst) bool {
+	va := c.r[in.n&regMask] + in.imm
+	e := &c.tlb.read[va>>pageShift%tlbEntries]
+	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-3 {
+		c.r[in.d&regMask] = uint64(int32(page32(e.page, va&pageMask)))
+		return true
+	}
+	v, ok := c.loadSlow(va, 4)
+	if ok {
+		c.r[in.d&regMask] = uint64(int32(v))
+	}
+	return ok
+}
+
+func loadOffset128(c *CPU, in *inst) bool {
+	v, ok := c.load128(c.r[in.n&regMask] + in.imm)
+	if ok {
+		c.v[in.d&31] = v
+	}
+	return ok
+}
+
+func storeOffset128(c *CPU, in *inst) bool {
+	return c.store128(c.r[in.n&regMask]+in.imm, c.v[in.d&31])
+}
+
 func loadOffset16(c *CPU, in *inst) bool {
 	va := c.r[in.n&regMask] + in.imm
 	e := &c.tlb.read[va>>pageShift%tlbEntries]
@@ -109,6 +136,16 @@ func storeOffset32(c *CPU, in *inst) bool {
 		return true
 	}
 	return c.storeSlow(va, 4, c.r[in.d&regMask])
+}
+
+func storeOffset16(c *CPU, in *inst) bool {
+	va := c.r[in.n&regMask] + in.imm
+	e := &c.tlb.write[va>>pageShift%tlbEntries]
+	if e.tag == va>>pageShift|tlbValid && va&pageMask <= pageMask-1 {
+		putPage16(e.page, va&pageMask, uint16(c.r[in.d&regMask]))
+		return true
+	}
+	return c.storeSlow(va, 2, c.r[in.d&regMask])
 }
 
 func storeOffset8(c *CPU, in *inst) bool {

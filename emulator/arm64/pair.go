@@ -50,6 +50,9 @@ func lowerPair(in *inst, k *transfer, post, back bool) bool {
 	if k.scale == 3 && (k.kind == kindLoad || k.kind == kindStore) {
 		in.run = choose(k.kind == kindLoad, loadPair64, storePair64)
 	}
+	if k.scale == 4 {
+		in.run = choose(k.kind == kindVectorL, loadPair128, storePair128)
+	}
 	return true
 }
 
