@@ -131,6 +131,8 @@
 // frames are not free), PartImage, PartTables, PartEntryStack and PartBlock
 // are there, PartProgram is what may be used at once if the boot protocol's
 // memory map is not yet read, and PartPanicArea is the boot area, which the
-// stub fills in (BootOffset constants). Host, Memory and the other lists are
+// stub fills in (BootOffset constants); where it is an EFI application, that points
+// to the EFI area (EFIOffset constants), which lies in the reservation, too.
+// PartMetadata is its first module, PartEnvironment the beginning of its command line. Host, Memory and the other lists are
 // empty: a host finds its RAM in what the boot protocol hands over.
 package handoff

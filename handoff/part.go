@@ -18,8 +18,8 @@ const (
 	PartEntryStack    Part = 6  // the stack that the image is entered with
 	PartPanicStack    Part = 7  // the stack of the host's panic path
 	PartISTStacks     Part = 8  // the host's stacks for NMI, double fault, machine check
-	PartEnvironment   Part = 9  // key=value strings
-	PartMetadata      Part = 10 // memory map, EFI map, FDT
+	PartEnvironment   Part = 9  // key=value strings; role host: its command line
+	PartMetadata      Part = 10 // memory map, EFI map, FDT; role host: its first module
 	PartImage         Part = 11 // the image's file-backed pages in link order
 	PartBitmap        Part = 12 // snapshot of the host's page bitmap
 	PartIndex         Part = 13 // the dumper's rank index
