@@ -89,10 +89,8 @@ type comparison struct {
 func (d *dumped) compare(dump *minidump.Reader, except ...physmem.Range) (c comparison) {
 	d.t.Helper()
 	got, want := make([]byte, handoff.PageSize), make([]byte, handoff.PageSize)
-	omitted := uint64(0)
-	if notes, err := dump.Notes(); err == nil {
-		omitted = notes.HolesOmitted
-	}
+	notes, err := dump.Notes()
+	unlisted := err != nil || notes.HolesOmitted > 0 // holes that nobody could note
 	own, exempt := physmem.NewRanges(d.opened.Block.Reservation), physmem.NewRanges(except...)
 	for address := range dump.Pages() {
 		page := physmem.Range{Start: address, End: address + handoff.PageSize}
@@ -113,10 +111,10 @@ func (d *dumped) compare(dump *minidump.Reader, except ...physmem.Range) (c comp
 		if exempt.Overlaps(page) {
 			continue
 		}
-		if _, err = d.before.Memory.ReadPhysical(want, address); err != nil && omitted > 0 {
+		if _, err = d.before.Memory.ReadPhysical(want, address); err != nil && unlisted {
 			require.Equal(d.t, make([]byte, len(got)), got, "page %v, where the machine has no memory", address)
 			c.holes = append(c.holes, minidump.Hole{Range: page, Reason: minidump.HoleOutside})
-			continue // of the holes that found no room in the list
+			continue
 		}
 		require.NoError(d.t, err, "the dump has page %v, the machine has no memory there", address)
 		if !bytes.Equal(want, got) {
