@@ -64,6 +64,9 @@ func TestBrokenSealStopsTheHandOff(t *testing.T) {
 				{handoff.PartTables, 0x1008, 2},
 				{handoff.PartImage, 0x12345, 3},
 			} {
+				if test.seal != 63 && test.seal != 3 && !*full {
+					continue
+				}
 				t.Run(fmt.Sprintf("%v+%#x", test.part, test.offset), func(t *testing.T) {
 					t.Parallel()
 					h, r := sealedHost(t, on, "")
