@@ -141,6 +141,13 @@ func TestRecordOutlivesTheDump(t *testing.T) {
 				require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)
 				require.Equal(t, test.state, area.State)
 			}
+			if test.state == handoff.StateRefused {
+				outcomes := map[string]handoff.Outcome{}
+				for _, n := range area.Notifiers {
+					outcomes[n.Name] = n.Outcome
+				}
+				require.Equal(t, handoff.OutcomeDone, outcomes["goodbye"], "where there is no hand-off the other notifiers are called")
+			}
 			all := h.records(r.Block)
 			require.Len(t, all, 1)
 			last := all[0]
