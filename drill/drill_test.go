@@ -25,7 +25,7 @@ func config(t *testing.T) drill.Config {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("images are built with the go command, which is not in PATH")
 	}
-	return drill.Config{Machine: "kvm", Runner: kvm.New, Disk: filepath.Join(t.TempDir(), "disk")}
+	return drill.Config{Machine: "kvm", Runner: kvm.New, Disk: filepath.Join(t.TempDir(), "disk"), Timeout: 10 * time.Minute}
 }
 
 // run runs a drill, and skips where there is no such machine.
