@@ -85,5 +85,9 @@
 // TestDifferential executes instances of every operation in the tables, but for
 // a list of exempt ones with reasons, under qemu-aarch64, or natively where the
 // computer is an arm64, and here, and compares all registers and memory. The
-// flag -full has it execute a million and more, -seed others.
+// flag -full has it execute a million and more, -seed others. TestSequences does
+// the same with instructions that blocks join, TestModels with CPUs that lack
+// some, TestUndefined with words that are in no table. TestProgram runs a Go
+// program with the standard library's assembly at EL0; BenchmarkCompress measures
+// the rescue program's compressor in the same way.
 package arm64

@@ -66,7 +66,7 @@ func (c *CPU) dataPage(pa uint64, attributes attribute) *emulator.Page {
 // that its address is known: false is that it is tried again so.
 func (c *CPU) alone() bool {
 	if !c.precise {
-		c.event, c.precise = eventRetry, true
+		c.event, c.precise, c.limit = eventRetry, true, 0
 	}
 	return c.event == eventNone
 }
