@@ -59,14 +59,15 @@ func TestDumpEndsAtEachWrite(t *testing.T) {
 			t.Run(test.name, func(t *testing.T) {
 				last := 0
 				for _, n := range numbers {
-					d := f.goOn(t, fault{disks: map[int]device.Faults{0: test.faults(n)}, ends: test.ends})
-					if test.ends == machine.Reset {
-						d.requireStatus("failed", "-1")
-					}
-					pages := d.requireSalvaged(older, n+test.kept)
-					require.GreaterOrEqual(t, pages, last, "write %d: there was more before", n)
-					last = pages
-					require.NoError(t, d.machine.Close())
+					t.Run(fmt.Sprint(n), func(t *testing.T) { // what it holds is free afterwards
+						d := f.goOn(t, fault{disks: map[int]device.Faults{0: test.faults(n)}, ends: test.ends})
+						if test.ends == machine.Reset {
+							d.requireStatus("failed", "-1")
+						}
+						pages := d.requireSalvaged(older, n+test.kept)
+						require.GreaterOrEqual(t, pages, last, "there was more before")
+						last = pages
+					})
 				}
 				require.Greater(t, last, all/5)
 				t.Logf("%d of %d writes tried, %d of %d pages after the last", len(numbers), writes, last, all)
@@ -94,20 +95,21 @@ func TestUncompressedDumpEndsAtEachWrite(t *testing.T) {
 		}
 		known, last := 0, 0
 		for n := uint64(0); n < writes-1; n += step {
-			d := f.goOn(t, fault{disks: map[int]device.Faults{0: {Stop: device.AtWrite(n)}}, ends: machine.PoweredOff})
-			file, dump, err := d.open(0)
-			if err != nil || n < writesBefore {
-				continue // the older dump loses its headers first
-			}
-			require.NotEqual(t, older, d.disks[0].identity(), "%d writes: the older dump is found", n+1)
-			require.False(t, file.Complete() && dump.Complete(), "%d writes: it is taken for whole", n+1)
-			if errors.Is(errors.Join(file.Problems()...), container.ErrUnknownEnd) {
-				continue
-			}
-			pages, _ := d.requireTruePages(dump)
-			require.GreaterOrEqual(t, pages, last, "%d writes: there was more before", n+1)
-			known, last = known+1, pages
-			require.NoError(t, d.machine.Close())
+			t.Run(fmt.Sprint(n), func(t *testing.T) { // what it holds is free afterwards
+				d := f.goOn(t, fault{disks: map[int]device.Faults{0: {Stop: device.AtWrite(n)}}, ends: machine.PoweredOff})
+				file, dump, err := d.open(0)
+				if err != nil || n < writesBefore {
+					return // the older dump loses its headers first
+				}
+				require.NotEqual(t, older, d.disks[0].identity(), "the older dump is found")
+				require.False(t, file.Complete() && dump.Complete(), "it is taken for whole")
+				if errors.Is(errors.Join(file.Problems()...), container.ErrUnknownEnd) {
+					return
+				}
+				pages, _ := d.requireTruePages(dump)
+				require.GreaterOrEqual(t, pages, last, "there was more before")
+				known, last = known+1, pages
+			})
 		}
 		require.NotZero(t, known, "no dump told where it was cut")
 		t.Logf("%d writes, %d cuts with a known end, %d pages after the last", writes, known, last)
