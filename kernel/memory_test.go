@@ -1,13 +1,19 @@
 package kernel
 
-import "sync/atomic"
+import "sync"
 
-var kept atomic.Pointer[any]
+// kept is what tests have taken the address of. Tests run in parallel, and none
+// knows when another is done with its memory.
+var (
+	keptMutex sync.Mutex
+	kept      []any
+)
 
 // address is the address of a slice's first element. It makes the slice escape
-// to the heap, where nothing moves.
+// to the heap, where nothing moves, and stay there.
 func address[T any](s []T) uintptr {
-	var v any = s
-	kept.Store(&v)
+	keptMutex.Lock()
+	defer keptMutex.Unlock()
+	kept = append(kept, s)
 	return addressOf(&s[0])
 }
