@@ -55,21 +55,21 @@ func forms() (all []instructionForm) {
 // exemptions are the entries that no differential test runs, by name, with the
 // reason.
 var exemptions = map[string]string{
-	"CLI": privileged, "STI": privileged, "HLT": privileged, "IN": privileged, "OUT": privileged, "INS": privileged, "OUTS": privileged,
-	"CLTS": privileged, "INVD": privileged, "WBINVD": privileged, "MOV from CR": privileged, "MOV to CR": privileged,
-	"MOV from DR": privileged, "MOV to DR": privileged, "RDMSR": privileged, "WRMSR": privileged, "SYSRET": privileged,
-	"LGDT": privileged, "LIDT": privileged, "LLDT": privileged, "LTR": privileged, "INVLPG": privileged, "CLAC, STAC": privileged,
+	"CLI": stepped, "STI": stepped, "HLT": privileged, "IN": privileged, "OUT": privileged, "INS": privileged, "OUTS": privileged,
+	"CLTS": stepped, "INVD": privileged, "WBINVD": stepped, "MOV from CR": stepped, "MOV to CR": stepped,
+	"MOV from DR": stepped, "MOV to DR": stepped, "RDMSR": stepped, "WRMSR": stepped, "SYSRET": privileged,
+	"LGDT": stepped, "LIDT": stepped, "LLDT": stepped, "LTR": stepped, "INVLPG": stepped, "CLAC, STAC": privileged,
 	"INVPCID": privileged, "SETSSBSY, RDPKRU, WRPKRU": own, "INCSSP": own, "WRSS": own, "RDSSP": own,
-	"SWAPGS, RDTSCP": privileged, "XGETBV, XSETBV": privileged, "SGDT": identity, "SIDT": identity, "SLDT": identity, "STR": identity,
-	"SYSCALL": leaves, "INT": leaves, "INT3": leaves, "INT1": leaves, "IRET": leaves, "UD0": leaves, "UD1": leaves, "UD2": leaves,
-	"RET": leaves, "RETF": leaves, "CALL": leaves, "JMP": leaves, "JMP far": leaves, "Jcc": branches,
+	"SWAPGS, RDTSCP": privileged, "XGETBV, XSETBV": privileged, "SGDT": stepped, "SIDT": stepped, "SLDT": stepped, "STR": stepped,
+	"SYSCALL": leaves, "INT": leaves, "INT3": leaves, "INT1": leaves, "IRET": stepped, "UD0": leaves, "UD1": leaves, "UD2": stepped,
+	"RET": stepped, "RETF": stepped, "CALL": stepped, "JMP": stepped, "JMP far": stepped, "Jcc": branches,
 	"LOOP": branches, "LOOPE": branches, "LOOPNE": branches, "JRCXZ": branches,
-	"PUSH": stack, "POP": stack, "PUSHF": stack, "POPF": stack, "ENTER": stack, "LEAVE": stack, "PUSH segment": stack, "POP segment": stack,
-	"MOV to segment": identity, "MOV from segment": identity, "RDFSBASE": identity, "RDGSBASE": identity, "WRFSBASE": identity, "WRGSBASE": identity,
+	"PUSH": stepped, "POP": stepped, "PUSHF": stepped, "POPF": stepped, "ENTER": stepped, "LEAVE": stepped, "PUSH segment": stepped, "POP segment": stepped,
+	"MOV to segment": stepped, "MOV from segment": stepped, "RDFSBASE": stepped, "RDGSBASE": stepped, "WRFSBASE": stepped, "WRGSBASE": stepped,
 	"CPUID": identity, "RDTSC": identity, "RDRAND": "CPUID has none here", "RDSEED": "CPUID has none here",
 	"x87": "the real CPU's x87 state is not compared; guests run the control instructions", "FWAIT": "has no effect", "EMMS": "the x87 state is not compared",
 	"FXSAVE": "the reserved bytes differ; guests run it", "FXRSTOR": "guests run it", "LDMXCSR": "random rounding modes stop the emulator", "STMXCSR": "the status flags are not kept",
-	"XLAT": "its address needs RBX; a test of its own",
+	"XLAT": stepped,
 }
 
 const (
@@ -78,7 +78,7 @@ const (
 	leaves     = "leaves the code under test: guests run it"
 	branches   = "TestBranches"
 	own        = "the real CPU may not have it, or have it off: a test of its own"
-	stack      = "RSP is not the test's: guests run it"
+	stepped    = "TestPrivileged of machine/emulated steps it under KVM"
 )
 
 // TestFormsAreCovered: every entry of the tables is in the differential test or
@@ -91,15 +91,18 @@ func TestFormsAreCovered(t *testing.T) {
 		require.NotEmpty(t, f.name())
 	}
 	require.Greater(t, len(names), 200)
-	tested := 0
+	tested, steps := 0, 0
 	for name := range names {
-		if _, exempt := exemptions[name]; !exempt {
+		switch reason, exempt := exemptions[name]; {
+		case !exempt:
 			tested++
+		case reason == stepped:
+			steps++
 		}
 	}
 	for name, reason := range exemptions {
 		require.NotEmpty(t, reason)
 		require.True(t, names[name], "%q is exempt and not in the tables", name)
 	}
-	t.Logf("%d operations, %d in the differential test", len(names), tested)
+	t.Logf("%d operations: %d compared with the real CPU, %d stepped under KVM, %d exempt", len(names), tested, steps, len(names)-tested-steps)
 }

@@ -33,7 +33,9 @@
 // The machine that New gives is a [*Machine], which has more than
 // machine.Machine: [Machine.Trace] shows every instruction, [Machine.Watch]
 // tells of accesses to physical memory and can drop stores, [Machine.At] does
-// something at an exact instruction, and [Machine.Instructions] counts.
+// something at an exact instruction, [Machine.Inject] has something go wrong
+// there, [Machine.Guard] notes who writes to memory that is evidence, and
+// [Machine.Instructions] counts.
 //
 // Time is virtual: one nanosecond an instruction. (arm64's counter has 62.5 MHz,
 // as QEMU's: it goes on by one each 16 of them.) Two runs from the same state

@@ -143,6 +143,43 @@ var privilegedForms = []privilegedForm{
 		s.Registers[machine.RAX] = o.address()
 		return []byte{0xf3, 0x48, 0x0f, 0xae, 0xd0 | choose[byte](o, 0, 8)}
 	}},
+	{"RDFSBASE", func(o *oracle, s *machine.AMD64State, _ []uint64) []byte {
+		s.CR4 |= 1 << 16
+		return []byte{0xf3, 0x48, 0x0f, 0xae, 0xc0 | choose[byte](o, 0, 8)}
+	}},
+	{"SLDT, STR", func(o *oracle, s *machine.AMD64State, _ []uint64) []byte {
+		s.Registers[machine.RAX] = o.random.Uint64()
+		return append(choose(o, nil, []byte{0x66}, []byte{0x48}), 0x0f, 0x00, choose[byte](o, 0xc0, 0xc8))
+	}},
+	{"MOV from segment", func(o *oracle, s *machine.AMD64State, _ []uint64) []byte {
+		s.Registers[machine.RAX] = o.random.Uint64()
+		return append(choose(o, nil, []byte{0x66}, []byte{0x48}), 0x8c, 0xc0|byte(o.random.IntN(6))<<3)
+	}},
+	{"PUSH, POP", func(o *oracle, s *machine.AMD64State, data []uint64) []byte {
+		data[0], data[1], s.Registers[machine.RAX] = o.random.Uint64(), o.random.Uint64(), o.random.Uint64()
+		s.Registers[machine.RSP] = privilegedData + 16
+		return choose(o, []byte{0x50}, []byte{0x54}, []byte{0x66, 0x50}, []byte{0x58}, []byte{0x5c}, []byte{0x66, 0x58}, []byte{0x6a, 0x80},
+			[]byte{0x68, 1, 2, 3, 0x84}, []byte{0x66, 0x68, 1, 0x82}, []byte{0xff, 0x34, 0x24}, []byte{0x8f, 0x04, 0x24}, []byte{0x8f, 0x44, 0x24, 0x10},
+			[]byte{0x0f, 0xa0}, []byte{0x0f, 0xa8}, []byte{0x9c}, []byte{0x66, 0x9c})
+	}},
+	{"ENTER, LEAVE", func(o *oracle, s *machine.AMD64State, data []uint64) []byte {
+		data[0], s.Registers[machine.RBP] = o.random.Uint64(), privilegedData
+		return choose(o, []byte{0xc8, 0x20, 0, 0}, []byte{0xc9})
+	}},
+	{"CALL, RET, JMP", func(o *oracle, s *machine.AMD64State, data []uint64) []byte {
+		data[0], s.Registers[machine.RSI] = choose[uint64](o, privilegedHandler, privilegedHandler+8, 0xdead000000000000), privilegedData
+		s.Registers[machine.RAX] = data[0]
+		if code := choose(o, []byte{0xc3}, []byte{0xc2, 0x10, 0}, nil); code != nil {
+			s.Registers[machine.RSP] = privilegedData
+			return code
+		}
+		return choose(o, []byte{0xe8, 0xfb, 0xbf, 0xff, 0xff}, []byte{0xe9, 0xfb, 0xbf, 0xff, 0xff}, []byte{0xff, 0xd0}, []byte{0xff, 0xe0}, []byte{0xff, 0x16}, []byte{0xff, 0x26})
+	}},
+	{"XLAT", func(o *oracle, s *machine.AMD64State, data []uint64) []byte {
+		data[0], data[1] = o.random.Uint64(), o.random.Uint64()
+		s.Registers[machine.RAX], s.Registers[machine.RBX] = o.random.Uint64()&^0xf0, privilegedData
+		return []byte{0xd7}
+	}},
 	{"load and store", func(o *oracle, s *machine.AMD64State, _ []uint64) []byte {
 		s.Registers[machine.RSI] = o.address()&^7 | choose[uint64](o, 0, 1)
 		return choose(o, []byte{0x48, 0x8b, 0x06}, []byte{0x48, 0x89, 0x06}, []byte{0x48, 0x01, 0x06}, []byte{0x8a, 0x06})
@@ -159,6 +196,7 @@ var privilegedForms = []privilegedForm{
 //
 //   - bits 63:32 of CR0, CR4, DR6, DR7: it drops them, and raises no #GP;
 //   - IA32_SYSENTER_ESP and EIP that are not canonical: AMD's CPUs take them;
+//   - RDFSBASE and its like without CR4.FSGSBASE: they are executed all the same;
 //   - LTR of a selector of the LDT: its error code is 0, not the selector;
 //   - types of IA32_PAT that are none: it takes them;
 //   - IRET to what is not canonical: it has the #GP at the target, not the IRET;
