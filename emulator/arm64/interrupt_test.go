@@ -9,46 +9,50 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine"
 )
 
+const (
+	imo, fmo, amo = 1 << 4, 1 << 3, 1 << 5 // HCR_EL2
+	tge, e2h      = 1 << 27, 1 << 34
+	allMasked     = 0x3c0
+)
+
+// interruptCases say which level takes a pending interrupt.
+var interruptCases = []struct {
+	name   string
+	el2    bool
+	hcr    uint64
+	pstate uint64
+	line   string
+	level  int // 0: not taken
+	offset uint64
+}{
+	{"EL1, open", false, 0, 5, "irq", 1, 0x280},
+	{"EL1, masked", false, 0, 5 | allMasked, "irq", 0, 0},
+	{"EL1 on SP_EL0", false, 0, 4, "irq", 1, 0x080},
+	{"EL0, open", false, 0, 0, "irq", 1, 0x480},
+	{"EL0, masked", false, 0, maskI, "irq", 0, 0},
+	{"FIQ", false, 0, 5, "fiq", 1, 0x300},
+	{"FIQ where IRQ is masked", false, 0, 5 | maskI, "fiq", 1, 0x300},
+	{"SError", false, 0, 5, "serror", 1, 0x380},
+	{"EL1 with an EL2 that does not care", true, 0, 5, "irq", 1, 0x280},
+	{"EL1, for EL2", true, imo, 5 | allMasked, "irq", 2, 0x480},
+	{"EL0, for EL2 by TGE", true, tge, allMasked, "irq", 2, 0x480},
+	{"EL1, FIQ for EL2, IRQ pending", true, fmo, 5, "irq", 1, 0x280},
+	{"EL2, not for it", true, 0, 9, "irq", 0, 0},
+	{"EL2, for it", true, imo, 9, "irq", 2, 0x280},
+	{"EL2, for it and masked", true, imo, 9 | maskI, "irq", 0, 0},
+	{"EL2, a host", true, tge | e2h, 9, "irq", 2, 0x280},
+	{"EL0 of a host", true, tge | e2h, 0, "fiq", 2, 0x500},
+	{"SError for EL2", true, amo, 5 | allMasked, "serror", 2, 0x580},
+	{"virtual IRQ", true, imo | 1<<7, 5, "", 1, 0x280},
+	{"virtual IRQ, masked", true, imo | 1<<7, 5 | maskI, "", 0, 0},
+	{"virtual IRQ at EL2", true, imo | 1<<7, 9, "", 0, 0},
+}
+
 // TestInterruptRouting: which level takes a pending IRQ, FIQ or SError, by where
 // the CPU is, what is masked and what HCR_EL2 says (DDI 0487 D1.3.6).
 func TestInterruptRouting(t *testing.T) {
 	t.Parallel()
-	const (
-		imo, fmo, amo = 1 << 4, 1 << 3, 1 << 5
-		tge, e2h      = 1 << 27, 1 << 34
-		all           = 0x3c0
-	)
-	for _, test := range []struct {
-		name   string
-		el2    bool
-		hcr    uint64
-		pstate uint64
-		line   string
-		level  int // 0: not taken
-		offset uint64
-	}{
-		{"EL1, open", false, 0, 5, "irq", 1, 0x280},
-		{"EL1, masked", false, 0, 5 | all, "irq", 0, 0},
-		{"EL1 on SP_EL0", false, 0, 4, "irq", 1, 0x080},
-		{"EL0, open", false, 0, 0, "irq", 1, 0x480},
-		{"EL0, masked", false, 0, maskI, "irq", 0, 0},
-		{"FIQ", false, 0, 5, "fiq", 1, 0x300},
-		{"FIQ where IRQ is masked", false, 0, 5 | maskI, "fiq", 1, 0x300},
-		{"SError", false, 0, 5, "serror", 1, 0x380},
-		{"EL1 with an EL2 that does not care", true, 0, 5, "irq", 1, 0x280},
-		{"EL1, for EL2", true, imo, 5 | all, "irq", 2, 0x480},
-		{"EL0, for EL2 by TGE", true, tge, all, "irq", 2, 0x480},
-		{"EL1, FIQ for EL2, IRQ pending", true, fmo, 5, "irq", 1, 0x280},
-		{"EL2, not for it", true, 0, 9, "irq", 0, 0},
-		{"EL2, for it", true, imo, 9, "irq", 2, 0x280},
-		{"EL2, for it and masked", true, imo, 9 | maskI, "irq", 0, 0},
-		{"EL2, a host", true, tge | e2h, 9, "irq", 2, 0x280},
-		{"EL0 of a host", true, tge | e2h, 0, "fiq", 2, 0x500},
-		{"SError for EL2", true, amo, 5 | all, "serror", 2, 0x580},
-		{"virtual IRQ", true, imo | 1<<7, 5, "", 1, 0x280},
-		{"virtual IRQ, masked", true, imo | 1<<7, 5 | maskI, "", 0, 0},
-		{"virtual IRQ at EL2", true, imo | 1<<7, 9, "", 0, 0},
-	} {
+	for _, test := range interruptCases {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			r := newBed(t, Config{Model: Max, EL2: test.el2})
@@ -75,7 +79,7 @@ func TestInterruptRouting(t *testing.T) {
 			require.EqualValues(t, bedCode, r.c.sys.elr[test.level])
 			require.Equal(t, test.pstate, r.c.sys.spsr[test.level])
 			require.Equal(t, test.level, r.c.Level())
-			require.EqualValues(t, all, r.c.daif)
+			require.EqualValues(t, allMasked, r.c.daif)
 		})
 	}
 }
