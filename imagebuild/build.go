@@ -31,9 +31,6 @@ var (
 	// kernel.
 	ErrProgram = errors.New("not a program for package kernel")
 
-	// ErrArchitecture says that package kernel does not run on an architecture.
-	ErrArchitecture = errors.New("package kernel has no entry for this architecture")
-
 	// ErrDiffer says that a stripped image is not what it was stripped of.
 	ErrDiffer = errors.New("the stripped image differs from the unstripped one")
 )

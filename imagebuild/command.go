@@ -96,11 +96,8 @@ func (o *Options) explain(ctx context.Context, directory, packagePath string, er
 		return fmt.Errorf("%w: want one package main, found %s", ErrProgram, strings.Join(names, ", "))
 	case strings.Contains(refused.Output, "missing entry symbol"):
 		imports, listErr := list("-deps", "-f", "{{.ImportPath}}")
-		if listErr != nil {
+		if listErr != nil || slices.Contains(imports, KernelPath) {
 			return err
-		}
-		if slices.Contains(imports, KernelPath) {
-			return fmt.Errorf("linux/%v: %w", o.architecture(), ErrArchitecture)
 		}
 		return fmt.Errorf(`%w: it does not import it; add: import _ "%s"`, ErrProgram, KernelPath)
 	}

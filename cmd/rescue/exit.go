@@ -80,7 +80,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &output):
 		return exitIO
-	case errors.As(err, &refused), is(imagebuild.ErrNoGo, imagebuild.ErrProgram, imagebuild.ErrArchitecture, imagebuild.ErrDiffer):
+	case errors.As(err, &refused), is(imagebuild.ErrNoGo, imagebuild.ErrProgram, imagebuild.ErrDiffer):
 		return exitBuild
 	case is(errNotOurs, reserve.ErrImage, bootimage.ErrImage, machine.ErrBadImage):
 		return exitNotOurs
