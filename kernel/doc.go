@@ -61,9 +61,17 @@
 // ring 3 or 0, a double fault, a machine check, an NMI if asked for, when no
 // frame is left, and by [Panic]. All end in one routine, on the panic stack, with
 // a handoff.PanicContext that has the registers of the context that panicked: the
-// trapped one's, or the caller's. [OnPanic] says what is done then; without a
-// handler the kernel prints the context and resets. A second panic calls the
-// handler once more, a third resets. os.Exit(0) turns the machine off.
+// trapped one's, or the caller's. [OnPanic] says what is done then, and in which
+// order (see package rescue, "At a panic"); without a handler the kernel stops the
+// other CPUs, prints the context and resets. A second panic calls the handler once
+// more, a third resets. os.Exit(0) turns the machine off.
+//
+// The handler has from the kernel what Facts().Panic lists. Other CPUs are stopped
+// by an NMI, which each takes on a stack in the reservation, saves its registers
+// and halts. A notifier is called with a g that has no m; exceptions then go
+// through a table in the reservation, and the local APIC's timer, the one
+// interrupt that its task priority lets through, ends a notifier that hangs.
+// Nothing of the host's memory is written for any of it.
 //
 // # For a dump
 //

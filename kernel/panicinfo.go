@@ -86,6 +86,13 @@ func eachCPU(n *handoff.Notice) {
 	}
 }
 
+// wrapLine begins a new line before every fourth register.
+func wrapLine(n *handoff.Notice, register int) {
+	if register > 0 && register%4 == 0 {
+		n.Print("\npanic:  ")
+	}
+}
+
 // Offsets in runtime.g (runtime/runtime2.go of Go 1.26); knowsGoroutines checks
 // them.
 const (

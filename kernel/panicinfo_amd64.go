@@ -24,13 +24,15 @@ var generalNames = [...]string{
 // printState prints the registers in a state.
 func printState(n *handoff.Notice, state uintptr) {
 	for i, name := range generalNames {
+		wrapLine(n, i)
 		n.Print(name)
 		n.PrintHex(uint64(load64(state + amd64.StateOffsetGeneral + 8*uintptr(i))))
 	}
-	for _, r := range [...]struct {
+	for i, r := range [...]struct {
 		name   string
 		offset uintptr
 	}{{" rip ", amd64.StateOffsetRIP}, {" rflags ", amd64.StateOffsetRFLAGS}, {" cr2 ", amd64.StateOffsetCR2}, {" cr3 ", amd64.StateOffsetCR3}, {" fs ", amd64.StateOffsetFSBase}} {
+		wrapLine(n, i+len(generalNames))
 		n.Print(r.name)
 		n.PrintHex(uint64(load64(state + r.offset)))
 	}

@@ -21,15 +21,17 @@ func stateCounter(state uintptr) (pc, stack uintptr) {
 // printState prints the registers in a state.
 func printState(n *handoff.Notice, state uintptr) {
 	for i := uintptr(0); i < 31; i++ {
+		wrapLine(n, int(i))
 		n.Print(" x")
 		n.PrintDecimal(uint64(i))
 		n.Print(" ")
 		n.PrintHex(uint64(load64(state + arm64.StateOffsetGeneral + 8*i)))
 	}
-	for _, r := range [...]struct {
+	for i, r := range [...]struct {
 		name   string
 		offset uintptr
 	}{{" sp ", arm64.StateOffsetSP}, {" pc ", arm64.StateOffsetPC}, {" pstate ", arm64.StateOffsetPSTATE}, {" esr ", arm64.StateOffsetESR}, {" far ", arm64.StateOffsetFAR}} {
+		wrapLine(n, i+31)
 		n.Print(r.name)
 		n.PrintHex(uint64(load64(state + r.offset)))
 	}

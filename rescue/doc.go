@@ -10,14 +10,54 @@
 // the reservation is read-only to the host, but for the pages that a panic is
 // written to: a stray write faults.
 //
-// When the kernel panics, by itself or by Armed.Panic, the panic path writes
-// reason and registers into the reservation's panic area, checks the seals and
-// gives back where the trampoline is. It allocates nothing, takes no lock, uses no
-// memory of the host's heap and runs on a stack in the reservation. Where a seal
-// is broken there is no hand-off, and the panic area says which.
-//
 // Armed.Rearm replaces the rescue program at run time; one that fails leaves
 // the earlier arming in force. Armed.Disarm gives the memory back.
+//
+// # At a panic
+//
+// When the kernel panics, by itself or by Armed.Panic, the panic path runs on a
+// stack in the reservation. It allocates nothing, takes no lock, uses no memory of
+// the host's heap, and writes to the reservation and the message buffer only. Its
+// steps are always these:
+//
+//  1. the minimal record: reason, message and own registers, into the panic area
+//     and, valid by itself, into the record area
+//  2. the other CPUs are stopped, with one deadline for all (Config.Patience); each
+//     saves its registers into its slot. Those that do not answer are counted
+//  3. the rest: page tables, position of the message buffer; the record is
+//     written again, whole, beside the minimal one
+//  4. the notifiers that come before the hand-off (Config.Level)
+//  5. the seals are checked, and the trampoline is entered
+//  6. where a seal is broken, or there were too many panics in a row
+//     (Config.LoopLimit): the other notifiers. Then the kernel prints what it
+//     knows and resets
+//
+// A panic on the panic path leaves a tombstone, and the path goes on with the next
+// step; a third resets at once. How long each step took, what came of each
+// notifier, and which seals were broken is in the panic area (handoff.PanicArea),
+// which the rescue program and `rescue inspect` read. A host that has not armed
+// has none of this: its kernel stops the other CPUs, prints and resets.
+//
+// # Notifiers
+//
+// A Notifier is in one of four lists, each with one meaning: hypervisor and
+// firmware, informational, before a reset, last of all. It runs as Go code on a
+// stack in the reservation, outside of any goroutine: what needs the runtime
+// faults. One that faults, or that has not returned when its budget is over, is
+// cut off; the next one follows. The cut-off is a one-shot timer around the
+// notifier, the only time that interrupts are on after a panic. Where the
+// platform has no such timer, only notifiers that are LoopFree are called before
+// the hand-off.
+//
+// What Linux's panic_print gives is here Config.Information, each item an
+// informational notifier. It goes to the message buffer, so into the dump.
+//
+// # Records
+//
+// The record area is a part of the reservation. Arming looks first whether an
+// earlier boot left one at the same place and goes on with it: its records stay
+// until somebody acknowledges them (Armed.Records), and so does the count of
+// panics in a row. Armed.Healthy ends the row.
 //
 // # Platform
 //
