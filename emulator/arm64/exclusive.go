@@ -12,11 +12,13 @@ type monitor struct {
 
 func (m *monitor) clear() { m.armed = false }
 
-// clearOthers clears the monitors of the CPUs that do not run now.
+// clearOthers clears the monitors of the CPUs that do not run now. That is an
+// event to them (DDI 0487 D1.6.1).
 func (c *CPU) clearOthers() {
 	for _, other := range c.siblings {
-		if other != c {
+		if other != c && other.monitor.armed {
 			other.monitor.clear()
+			other.eventFlag = true
 		}
 	}
 }

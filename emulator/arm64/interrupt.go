@@ -112,9 +112,13 @@ func (c *CPU) pending() bool {
 // wake ends WFI or WFE where there is a reason to.
 func (c *CPU) wake() {
 	c.updateTimers()
-	if c.pending() || c.waitsForEvent && c.eventFlag {
-		c.activity = machine.Running
+	switch {
+	case c.waitsForEvent && c.eventFlag:
+		c.eventFlag = false
+	case !c.pending():
+		return
 	}
+	c.activity = machine.Running
 }
 
 // Wakeable reports whether a CPU that waits can go on: something is pending or

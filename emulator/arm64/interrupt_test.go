@@ -217,3 +217,25 @@ func TestExclusives(t *testing.T) {
 	r.run(ldxr, stxr)
 	require.Zero(t, r.c.r[3])
 }
+
+// TestWaitForStore: WFE behind a load-exclusive does not miss a store of another
+// CPU.
+func TestWaitForStore(t *testing.T) {
+	t.Parallel()
+	r := newBed(t, Config{})
+	other := bedOver(t, r.m, Config{})
+	all := []*CPU{r.c, other.c}
+	r.c.SetSiblings(all)
+	other.c.SetSiblings(all)
+	// again: LDXR X1, [X2]; CBNZ X1, out; WFE; B again; out: B out
+	r.code(bedCode, 0xc85f7c41, 0xb5000061, 0xd503205f, 0x17fffffd, 0x14000000)
+	other.code(bedCode+0x100, 0xd2800061, 0xf9000041, 0x14000000) // MOV X1, #3; STR X1, [X2]; B .
+	other.c.pc = bedCode + 0x100
+	r.c.r[2], other.c.r[2] = bedData, bedData
+	m := emulator.NewMachine(r.c, other.c)
+	for range 10 {
+		require.Nil(t, m.Round())
+	}
+	require.EqualValues(t, bedCode+0x10, r.c.pc)
+	require.EqualValues(t, 3, r.c.r[1])
+}

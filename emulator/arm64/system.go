@@ -46,12 +46,20 @@ func operationWait(c *CPU, in *inst) bool {
 		return true
 	}
 	c.limit = 0
+	if in.op != 0 && (c.monitor.armed || c.eventStream()) { // woken before long: by a store, or by the counter
+		c.idle = true
+		return true
+	}
 	c.updateTimers()
 	if !c.pending() {
 		c.activity = machine.Waiting
 	}
 	return true
 }
+
+// eventStream reports whether the counter makes events (CNTKCTL_EL1.EVNTEN, or
+// CNTHCTL_EL2's).
+func (c *CPU) eventStream() bool { return (c.sys.cntkctl|c.sys.cnthctl)>>2&1 != 0 }
 
 // operationEvent is SEV (op 1) and SEVL (op 0).
 func operationEvent(c *CPU, in *inst) bool {

@@ -64,7 +64,7 @@ func (c *CPU) updateTimers() {
 		k := &c.timers.all[t]
 		on := k.control&timerEnable != 0
 		met := on && c.reached(t)
-		if on && !met {
+		if on && !met && k.control&timerMask == 0 {
 			left := k.value - c.countOf(t)
 			if at := (c.counter() + left) * TicksPerCount; left < 1<<58 && at < c.timers.next {
 				c.timers.next = at
