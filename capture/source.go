@@ -104,8 +104,8 @@ func (h *Host) describePaging(s *minidump.Source) {
 		return
 	}
 	state := h.panicked()
-	switch s.Architecture {
-	case minidump.AMD64:
+	switch {
+	case minidump.AMD64.CanDump() && s.Architecture == minidump.AMD64:
 		s.AMD64 = amd64.Paging{Root: physmem.Address(h.Panic.Root & amd64.CR3AddressMask), Levels: int(h.Block.PagingLevels)}
 		var cpu amd64.CPUState
 		if cpu.UnmarshalBinary(state) == nil {
@@ -113,7 +113,7 @@ func (h *Host) describePaging(s *minidump.Source) {
 				s.AMD64 = p
 			}
 		}
-	case minidump.ARM64:
+	case minidump.ARM64.CanDump() && s.Architecture == minidump.ARM64:
 		upper := s.KernelBase>>55&1 != 0
 		s.ARM64 = arm64.Paging{Root: physmem.Address(h.Panic.RootLower & arm64.TTBRAddressMask), Upper: upper}
 		if upper {

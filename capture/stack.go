@@ -45,8 +45,8 @@ func (h *Host) Stack() (address uint64, data []byte) {
 // translated; nil if the registers do not tell.
 func (h *Host) stackPointer(allowed physmem.Ranges) (uint64, func(uint64) (physmem.Address, error)) {
 	state := h.panicked()
-	switch architecture(h.Block.Architecture) {
-	case minidump.AMD64:
+	switch a := architecture(h.Block.Architecture); {
+	case minidump.AMD64.CanDump() && a == minidump.AMD64:
 		var cpu amd64.CPUState
 		if cpu.UnmarshalBinary(state) != nil {
 			return 0, nil
@@ -60,7 +60,7 @@ func (h *Host) stackPointer(allowed physmem.Ranges) (uint64, func(uint64) (physm
 			return 0, nil
 		}
 		return cpu.RSP, func(va uint64) (physmem.Address, error) { p, _, err := w.Translate(va); return p, err }
-	case minidump.ARM64:
+	case minidump.ARM64.CanDump() && a == minidump.ARM64:
 		var cpu arm64.CPUState
 		if cpu.UnmarshalBinary(state) != nil {
 			return 0, nil

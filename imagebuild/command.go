@@ -32,8 +32,17 @@ func (e *GoError) Error() string {
 func (e *GoError) Unwrap() error { return e.Err }
 
 // linkerFlags are those of every image. Symbols and DWARF are wanted here:
-// Strip makes the image.
-var linkerFlags = fmt.Sprintf("-E %s.entry -T %#x", KernelPath, handoff.LinkText)
+// Strip makes the image. Functions at multiples of 16 bytes, not of amd64's 32,
+// save 1 % of an image; arm64 has 16 anyway.
+var linkerFlags = fmt.Sprintf("-E %s.entry -T %#x -funcalign=16", KernelPath, handoff.LinkText)
+
+// imageTag is set for every image. Packages leave out with it what only a program
+// that handles other machines needs: see minidump.Architecture.CanDump.
+const imageTag = "rescue_image"
+
+func (o *Options) tags() string {
+	return "-tags=" + strings.Join(append([]string{imageTag}, o.Tags...), ",")
+}
 
 // runBuild builds the unstripped image.
 func (o *Options) runBuild(ctx context.Context, output string) error {
@@ -64,10 +73,7 @@ func (o *Options) runBuild(ctx context.Context, output string) error {
 
 func (o *Options) link(ctx context.Context, directory, packagePath, output string) error {
 	arguments := []string{"build", "-o", output, "-trimpath", "-buildvcs=false", "-buildmode=exe", "-ldflags=" + linkerFlags}
-	if len(o.Tags) > 0 {
-		arguments = append(arguments, "-tags="+strings.Join(o.Tags, ","))
-	}
-	if _, err := o.goCommand(ctx, directory, append(arguments, "--", packagePath)...); err != nil {
+	if _, err := o.goCommand(ctx, directory, append(arguments, o.tags(), "--", packagePath)...); err != nil {
 		return o.explain(ctx, directory, packagePath, err)
 	}
 	return nil
@@ -81,10 +87,7 @@ func (o *Options) explain(ctx context.Context, directory, packagePath string, er
 		return err
 	}
 	list := func(arguments ...string) ([]string, error) {
-		if len(o.Tags) > 0 {
-			arguments = append(arguments, "-tags="+strings.Join(o.Tags, ","))
-		}
-		out, err := o.goCommand(ctx, directory, append(append([]string{"list"}, arguments...), "--", packagePath)...)
+		out, err := o.goCommand(ctx, directory, append(append([]string{"list", o.tags()}, arguments...), "--", packagePath)...)
 		return strings.Fields(out), err
 	}
 	switch {

@@ -12,6 +12,9 @@
 // source and toolchain give the same two files, to the byte, wherever they are
 // built: paths are trimmed and no version control data is stamped.
 //
+// The build tag rescue_image is set, besides those of [Options]: an image dumps
+// only machines of its own architecture, so the other's page tables are left out.
+//
 // [Cached] is Build for who wants the image and not the files, such as a tool
 // that boots a package: it keeps them in a cache, where the go command
 // finds that there is nothing to do if the source has not changed.

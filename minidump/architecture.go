@@ -1,6 +1,9 @@
 package minidump
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 // Architecture is the machine that a dump is of, as the magic of its header
 // names it.
@@ -42,3 +45,10 @@ func (a Architecture) String() string {
 // CanTranslate reports whether kernel virtual addresses of a can be
 // translated, not only its physical ones.
 func (a Architecture) CanTranslate() bool { return a == AMD64 || a == ARM64 }
+
+// CanDump reports whether this program can dump a host of a: amd64 and arm64, but
+// one built with the tag rescue_image only the architecture that it runs on. The
+// compiler knows the answer for a constant.
+func (a Architecture) CanDump() bool {
+	return a == AMD64 && (!ownOnly || runtime.GOARCH == "amd64") || a == ARM64 && (!ownOnly || runtime.GOARCH == "arm64")
+}

@@ -115,16 +115,17 @@ func (s *Source) check() error {
 	if s.PageSize == 0 {
 		s.PageSize = 4096
 	}
-	switch s.Architecture {
-	case AMD64:
+	switch {
+	case !s.Architecture.CanDump(): // below
+	case s.Architecture == AMD64:
 		return s.checkVersion(3, 3, 4096)
-	case ARM64:
+	case s.Architecture == ARM64:
 		if s.PageSize == 16384 {
 			return s.checkVersion(3, 3, 16384)
 		}
 		return s.checkVersion(2, 3, 4096)
 	}
-	return fmt.Errorf("%w: architecture %v: dumps of amd64 and arm64 can be written", ErrSource, s.Architecture)
+	return fmt.Errorf("%w: architecture %v: this program cannot dump it", ErrSource, s.Architecture)
 }
 
 func (s *Source) checkVersion(standard, last uint32, pageSize int) error {

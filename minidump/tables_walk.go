@@ -11,12 +11,15 @@ import (
 // newTableWalker makes a walker for the section's tables; where the registers
 // say what no processor has, it is nil and the error tells.
 func (d *Dumper) newTableWalker() (tableWalker, error) {
-	if d.source.Architecture == AMD64 {
+	if AMD64.CanDump() && d.source.Architecture == AMD64 {
 		w, err := amd64.NewWalker(d.source.Memory, d.allowed, d.source.AMD64)
 		if err != nil {
 			return nil, err
 		}
 		return &amd64Tables{walker: w, level: d.tables.level}, nil
+	}
+	if !ARM64.CanDump() { // Source.check has refused it; the linker leaves out what follows
+		return nil, &UnsupportedError{Architecture: d.source.Architecture, What: "dumping"}
 	}
 	paging := d.source.ARM64
 	paging.Upper = d.tables.base>>63 != 0
