@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -103,4 +104,5 @@ func BenchmarkARM64Prototype(b *testing.B) {
 	b.ReportMetric(median(ours), "entry-to-main-ns")
 	b.ReportMetric(median(theirs), "prototype-ns")
 	b.ReportMetric(median(ours)/median(theirs), "ratio")
+	b.ReportMetric(slices.Min(ours)/slices.Min(theirs), "best-ratio") // on a busy computer it says more
 }
