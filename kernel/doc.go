@@ -94,10 +94,14 @@
 // 13 instructions at EL1, an exception 28 and 27 back, on no stack. The gate is an SVC at one
 // address. A host finds memory, command line, modules, console (PL011), clock
 // (PL031) and PSCI in the device tree; a rescue program has the last ones from
-// the block and reads no tree. There are no ports: drivers use [MapDevice]. There
-// is no NMI; a panic stops other CPUs by taking their mappings away, whatever they
-// have masked, so interrupt controllers are left alone. The direct map has 4 KiB
-// pages. Writes through [PhysicalMemory] are cleaned to the point of coherency.
+// the block and reads no tree. There are no ports: drivers use [MapDevice]. [StartCPU]
+// starts CPUs by PSCI, or by the address of a spin table. There is no NMI: a panic
+// stops other CPUs by an SGI of the highest priority, through a GICv2 or GICv3, and
+// takes the kernel's mappings away from those that have not answered at half the
+// time, whatever they have masked. So a host's EL0 runs with interrupts unmasked,
+// and all but that one and the timer of notifiers are off; a rescue program leaves
+// interrupt controllers alone. Memory that LPIs and the ITS use is told of in
+// [Facts]. The direct map has 4 KiB pages. Writes through [PhysicalMemory] are cleaned to the point of coherency.
 //
 // # UEFI
 //
