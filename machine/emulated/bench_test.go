@@ -24,9 +24,7 @@ func BenchmarkCompress(b *testing.B) {
 }
 
 func compress(b *testing.B, architecture machine.Architecture, cpu string) {
-	image, err := guestImages[architecture]()
-	require.NoError(b, err)
-	config := machine.Config{Boot: machine.Boot{Image: image, CommandLine: "compress"}}
+	config := machine.Config{Boot: machine.Boot{Image: needGuest(b, architecture).boot, CommandLine: "compress"}}
 	var executed uint64
 	var ours, theirs time.Duration
 	for range b.N {

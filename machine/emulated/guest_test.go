@@ -18,16 +18,19 @@ import (
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
 )
 
-// guestImages are the guest of package kernel's tests, each built once.
-var guestImages = map[machine.Architecture]func() ([]byte, error){
-	machine.AMD64: sync.OnceValues(func() ([]byte, error) { return guestImage(machine.AMD64) }),
-	machine.ARM64: sync.OnceValues(func() ([]byte, error) { return guestImage(machine.ARM64) }),
+// guests are the guest of package kernel's tests, each built once.
+var guests = map[machine.Architecture]func() (guest, error){
+	machine.AMD64: sync.OnceValues(func() (guest, error) { return buildGuest(machine.AMD64) }),
+	machine.ARM64: sync.OnceValues(func() (guest, error) { return buildGuest(machine.ARM64) }),
 }
 
-func guestImage(architecture machine.Architecture) ([]byte, error) {
+// guest is an ELF file, and the file that boots it.
+type guest struct{ file, boot []byte }
+
+func buildGuest(architecture machine.Architecture) (g guest, err error) {
 	folder, err := os.MkdirTemp("", "emulated")
 	if err != nil {
-		return nil, err
+		return g, err
 	}
 	defer os.RemoveAll(folder)
 	output := filepath.Join(folder, "guest")
@@ -36,14 +39,24 @@ func guestImage(architecture machine.Architecture) ([]byte, error) {
 	c.Env = append(c.Environ(), "GOOS=linux", "GOARCH="+string(architecture), "CGO_ENABLED=0")
 	c.Stderr = os.Stderr
 	if err := c.Run(); err != nil {
-		return nil, err
+		return g, err
 	}
-	file, err := os.Open(output)
-	if err != nil {
-		return nil, err
+	if g.file, err = os.ReadFile(output); err != nil {
+		return g, err
 	}
-	defer file.Close()
-	return bootimage.Wrap(file, bootimage.Options{})
+	g.boot, err = bootimage.Wrap(bytes.NewReader(g.file), bootimage.Options{})
+	return g, err
+}
+
+// needGuest is the guest of an architecture.
+func needGuest(t testing.TB, architecture machine.Architecture) guest {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the guest is built with the go command, which is not in PATH")
+	}
+	g, err := guests[architecture]()
+	require.NoError(t, err)
+	return g
 }
 
 // startGuest makes a machine with a scenario of the guest.
@@ -54,13 +67,8 @@ func startGuest(t testing.TB, scenario string, change func(*machine.Config)) (*e
 
 func startGuestOn(t testing.TB, o emulated.Options, scenario string, change func(*machine.Config)) (*emulated.Machine, *bytes.Buffer) {
 	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("the guest is built with the go command, which is not in PATH")
-	}
-	image, err := guestImages[o.Architecture]()
-	require.NoError(t, err)
 	out := &bytes.Buffer{}
-	config := machine.Config{Boot: machine.Boot{Image: image, CommandLine: scenario}, Serial: out}
+	config := machine.Config{Boot: machine.Boot{Image: needGuest(t, o.Architecture).boot, CommandLine: scenario}, Serial: out}
 	if change != nil {
 		change(&config)
 	}

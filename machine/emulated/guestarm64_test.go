@@ -72,6 +72,50 @@ func TestGuestSecondCPUARM64(t *testing.T) {
 	}
 }
 
+// The ends that a guest can come to, as QEMU has them.
+func TestGuestEndsARM64(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		scenario string
+		want     []string
+	}{
+		"wild access":       {"wild", []string{"unexpected fault address 0x123456789000", "main.poke", "kernel: panic: exit"}},
+		"endless recursion": {"recursion", []string{"kernel: panic: out of memory"}},
+		"explicit call":     {"panic", []string{"kernel: panic: explicit call: as asked for"}},
+		"handler, EL1":      {"hook gate", []string{fmt.Sprintf(": #%02x", uint8(handoff.ReasonKernelFault))}},
+		"handler, nested":   {"hook call nested", []string{fmt.Sprintf(": #%02x", uint8(handoff.ReasonUserFault)|0x80)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := runGuestARM64(t, emulated.Options{}, test.scenario, machine.Reset, nil)
+			for _, want := range test.want {
+				require.Contains(t, out, want)
+			}
+		})
+	}
+}
+
+// Small memory, and much of it.
+func TestGuestMemorySizesARM64(t *testing.T) {
+	t.Parallel()
+	for _, size := range []uint64{16 << 20, 4 << 30} {
+		t.Run(fmt.Sprintf("%d MiB", size>>20), func(t *testing.T) {
+			t.Parallel()
+			runGuestARM64(t, emulated.Options{}, "figures", machine.PoweredOff, func(c *machine.Config) { c.MemorySize = size })
+		})
+	}
+}
+
+// The guest hands over to itself.
+func TestGuestHandOffARM64(t *testing.T) {
+	t.Parallel()
+	out := runGuestARM64(t, emulated.Options{EL2: true, CPU: "max"}, "arm gate", machine.PoweredOff, func(c *machine.Config) {
+		c.Boot.Modules = []machine.Module{{Data: needGuest(t, machine.ARM64).file}}
+	})
+	require.Contains(t, out, fmt.Sprintf(": %v, ", handoff.ReasonKernelFault))
+	require.Contains(t, out, `greeting "hello from the host"`)
+}
+
 // TestSameAgainARM64: two runs of a guest are equal in every byte.
 func TestSameAgainARM64(t *testing.T) {
 	t.Parallel()
