@@ -157,6 +157,18 @@ func (c *Controller) SetPPI(cpu, n int, asserted bool) {
 	c.update()
 }
 
+// Pend makes an interrupt of a CPU pending, as a write to GICD_ISPENDR does: it is
+// taken as soon as it is on, and as the CPU lets it.
+func (c *Controller) Pend(cpu, number int) {
+	if cpu < 0 || cpu >= len(c.cpus) || number < gic.FirstPPI {
+		return
+	}
+	if b, n := c.bankOf(cpu, number); b != nil {
+		b.latched |= 1 << n
+	}
+	c.update()
+}
+
 func (b *bank) line(n int, asserted bool) {
 	bit := uint32(1) << n
 	if asserted && b.level&bit == 0 {

@@ -221,6 +221,26 @@ func TestPrioritiesAndPreemption(t *testing.T) {
 	})
 }
 
+// TestPend: what is made pending is taken once, whatever its line.
+func TestPend(t *testing.T) {
+	t.Parallel()
+	sides(t, 2, func(t *testing.T, s side) {
+		s.enable(1, 27, 0x80)
+		s.enable(0, 40, 0x80)
+		s.Pend(1, 27)
+		s.Pend(0, 40)
+		s.Pend(0, 3)
+		s.Pend(2, 40)
+		s.Pend(0, 5000)
+		for cpu, want := range map[int]int{0: 40, 1: 27} {
+			require.Equal(t, "irq", s.lines[cpu])
+			require.Equal(t, want, s.take(cpu))
+			s.end(cpu, want)
+			require.Empty(t, s.lines[cpu])
+		}
+	})
+}
+
 // TestPseudoNMI: a mask that lets only the highest through.
 func TestPseudoNMI(t *testing.T) {
 	t.Parallel()

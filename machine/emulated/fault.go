@@ -19,7 +19,7 @@ const (
 	Scribble  FaultKind = "scribble"  // a device fills Range with device.ScribblePattern
 	Stale     FaultKind = "stale"     // what CPUs write to Range stays in their caches
 	NMI       FaultKind = "nmi"       // a non-maskable interrupt, to CPU
-	Interrupt FaultKind = "interrupt" // an interrupt of Vector, on the interrupt pin of CPU
+	Interrupt FaultKind = "interrupt" // an interrupt of Vector, on the interrupt pin of CPU; arm64: the GIC's of that number
 )
 
 // Fault is something that goes wrong in a machine between two instructions.
@@ -103,6 +103,12 @@ func (m *Machine) interruptFault(f Fault) (do func() error, err error) {
 	if f.Kind == NMI {
 		return func() error {
 			c.NMI()
+			return nil
+		}, nil
+	}
+	if m.interrupt != nil {
+		return func() error {
+			m.interrupt(f.CPU, f.Vector)
 			return nil
 		}, nil
 	}

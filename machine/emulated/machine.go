@@ -33,6 +33,10 @@ type parts struct {
 
 	coherent physmem.Memory        // RAM as CPUs see it
 	dirty    func() physmem.Ranges // where caches have something newer; nil for nowhere
+
+	// interrupt makes an interrupt of a CPU pending at the machine's controller,
+	// where CPUs have no pin of their own for it.
+	interrupt func(cpu int, vector uint8)
 }
 
 // Machine is an emulated machine.

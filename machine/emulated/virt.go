@@ -163,6 +163,7 @@ func (v *virt) powerOn(memory *emulator.Memory, config machine.Config) (made par
 		cpu.SetSiblings(c.cpus)
 	}
 	made.bus = c.bus
+	made.interrupt = func(cpu int, number uint8) { c.gic.Pend(cpu, int(number)) }
 	made.all = emulator.NewMachine(made.cpus...)
 	c.all = made.all
 	c.cpus[0].PowerOn(uint64(v.boot.Entry), uint64(v.boot.Tree))
