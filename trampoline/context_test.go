@@ -389,13 +389,3 @@ func (h *handOff) checkState(s *machine.AMD64State) {
 	require.Equal(h.t, h.c.nmi == inHandler, s.NMIBlocked)
 	require.Equal(h.t, h.c.nmi == inHandler, s.NMIPending)
 }
-
-// checkMemory: nothing has changed but the trampoline's stack.
-func (h *handOff) checkMemory() {
-	h.t.Helper()
-	after, err := h.m.Snapshot()
-	require.NoError(h.t, err)
-	changes, err := h.before.Changes(after, physmem.Ranges{page(h.base + atStack)}, 8)
-	require.NoError(h.t, err)
-	require.Empty(h.t, changes)
-}

@@ -223,3 +223,13 @@ func (h *handOff) takeNMI(ctx context.Context, at, handler uint64) {
 	require.NoError(h.t, err)
 	require.Equal(h.t, handler, exit.PC, "the NMI was taken: %v", exit)
 }
+
+// checkMemory: nothing has changed but the trampoline's stack.
+func (h *handOff) checkMemory() {
+	h.t.Helper()
+	after, err := h.m.Snapshot()
+	require.NoError(h.t, err)
+	changes, err := h.before.Changes(after, physmem.Ranges{page(h.base + atStack)}, 8)
+	require.NoError(h.t, err)
+	require.Empty(h.t, changes)
+}
