@@ -20,7 +20,7 @@ func (a *Area) Acknowledge(restart ID, sequence uint64) (freed int, err error) {
 	}
 	for i := range a.list {
 		s := sourceAt(a.start, uintptr(i))
-		if i != SourceHost && !s.acquirePatiently() {
+		if i != SourceHost && !s.acquireWithin(patienceOfReader) {
 			err = fmt.Errorf("source %q: %w", a.list[i], ErrBusy)
 			continue
 		}

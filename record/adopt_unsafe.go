@@ -160,7 +160,7 @@ func (a *Area) Copy() []byte {
 	to := unsafe.Pointer(unsafe.SliceData(copied))
 	for i := range a.list {
 		s := sourceAt(a.start, uintptr(i))
-		locked := i != SourceHost && s.acquirePatiently()
+		locked := i != SourceHost && s.acquireWithin(patienceOfReader)
 		if locked {
 			s.settle()
 		}

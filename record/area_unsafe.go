@@ -125,10 +125,17 @@ func (s source) acquire() bool {
 	return false
 }
 
-// acquirePatiently is acquire for who has time: who holds the lock may be waiting
-// for a CPU itself.
-func (s source) acquirePatiently() bool {
-	for range 500 {
+// Patience, in tries that are 2 ms apart: of a writer, who has a fault to see to,
+// and of a reader, whom nobody waits for.
+const (
+	patienceOfWriter = 50
+	patienceOfReader = 500
+)
+
+// acquireWithin is acquire for who has time: who holds the lock, perhaps a reader
+// that copies the area, may be waiting for a CPU itself.
+func (s source) acquireWithin(tries int) bool {
+	for range tries {
 		if s.acquire() {
 			return true
 		}
@@ -147,10 +154,10 @@ func (a *Area) source(index int) (source, error) {
 // Add records r in the space of a source, which is not SourceHost, and gives its
 // sequence number. What does not fit is cut; r's flags in the area say so. A
 // record that finds no room is counted as lost, with ErrFull, and one that finds
-// others writing for too long with ErrBusy. An r without a Source gets the name of
-// the space. Add allocates nothing.
+// the space taken for 100 ms with ErrBusy: whoever has it was stopped. An r without a
+// Source gets the name of the space. Add allocates nothing.
 func (a *Area) Add(index int, r *Record) (sequence uint64, err error) {
-	sequence, err = a.try(index, r)
+	sequence, err = a.try(index, r, patienceOfWriter)
 	if err == ErrBusy {
 		sourceAt(a.start, uintptr(index)).count(sourceOffsetBusy)
 	}
@@ -158,7 +165,7 @@ func (a *Area) Add(index int, r *Record) (sequence uint64, err error) {
 }
 
 // try is Add, but for one that ends with ErrBusy: nothing was counted.
-func (a *Area) try(index int, r *Record) (sequence uint64, err error) {
+func (a *Area) try(index int, r *Record, patience int) (sequence uint64, err error) {
 	s, err := a.source(index)
 	if err != nil || index == SourceHost {
 		return 0, sourceError(err)
@@ -167,7 +174,7 @@ func (a *Area) try(index int, r *Record) (sequence uint64, err error) {
 	if f.Source.length == 0 {
 		f.Source = s.nameView()
 	}
-	if !s.acquire() {
+	if !s.acquireWithin(patience) {
 		return 0, ErrBusy
 	}
 	sequence = s.add(uint32(index), &f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +150,38 @@ func TestReporterWindow(t *testing.T) {
 	err := p.Report(context.Background(), "task", record.Record{CPU: record.NoCPU, Message: "boom"})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Equal(t, "boom", records(t, a)[0].Message)
+}
+
+// TestReporterExporterPanics has an exporter that panics: the fault that is reported
+// must not take its host along.
+func TestReporterExporterPanics(t *testing.T) {
+	t.Parallel()
+	a := newArea(t, 4)
+	p := &record.Reporter{Area: a, Window: time.Hour, Export: exporter(func(context.Context, *record.Record) error { panic("torn") })}
+	err := p.Report(context.Background(), "task", record.Record{CPU: record.NoCPU, Message: "boom"})
+	require.ErrorIs(t, err, record.ErrExporter)
+	require.ErrorContains(t, err, "torn")
+	require.Equal(t, "boom", records(t, a)[0].Message, "recorded in any case")
+}
+
+// TestBusySource has somebody hold the lock of a source: for a while, and then for
+// ever, as a CPU does that was stopped.
+func TestBusySource(t *testing.T) {
+	t.Parallel()
+	a := newArea(t, 4)
+	lock := sourceLock(a, task)
+	atomic.StoreUint32(lock, 1)
+	time.AfterFunc(10*time.Millisecond, func() { atomic.StoreUint32(lock, 0) })
+	add(t, a, task, 5)
+
+	atomic.StoreUint32(lock, 1)
+	for range 2 {
+		_, err := a.Add(task, &record.Record{Class: record.ClassTaskPanic, CPU: record.NoCPU})
+		require.ErrorIs(t, err, record.ErrBusy)
+	}
+	add(t, a, other, 6) // has a lock of its own
+	atomic.StoreUint32(lock, 0)
+	requireRecords(t, a, brief{2, 5, 0}, brief{3, 6, 0}, brief{5, 0, 2})
 }
 
 // TestUnattributedFaults has several faults between two looks: all of them are

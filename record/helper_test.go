@@ -96,6 +96,11 @@ func acknowledge(t testing.TB, a *record.Area, sequence uint64, freed int) {
 	require.Equal(t, freed, n)
 }
 
+// sourceLock is the lock of a source's block in an area: the block's second word.
+func sourceLock(a *record.Area, source int) *uint32 {
+	return (*uint32)(unsafe.Pointer(&a.Memory()[512+160*source+4]))
+}
+
 // at is an area as the panic path knows it.
 func at(memory []byte) (address, size uintptr) {
 	return uintptr(unsafe.Pointer(unsafe.SliceData(memory))), uintptr(len(memory))

@@ -3,11 +3,15 @@ package record
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // DefaultWindow is how long reporting may take before recovery goes on.
 const DefaultWindow = 5 * time.Millisecond
+
+// ErrExporter says that an exporter panicked. The record was kept before.
+var ErrExporter = errors.New("the exporter of records panicked")
 
 // Exporter passes records on: to a log, to a collector. It is called within the
 // reporting window, and its context ends with it.
@@ -49,8 +53,9 @@ func (p *Reporter) Note(space string) {
 // Report records r in a space and exports it, and returns when that is done or
 // the window is over, whichever is first: recovery goes on in either case. The
 // error says what did not come off; it is context.DeadlineExceeded if the window
-// ended, and then an exporter that heeds no context goes on by itself. A record
-// that found no room is counted as lost.
+// ended, and then an exporter that heeds no context goes on by itself. One that
+// panics is ErrExporter: who reports a fault must not become one. A record that
+// found no room is counted as lost.
 func (p *Reporter) Report(ctx context.Context, space string, r Record) error {
 	window, deadline := p.Window, p.Deadline
 	if window == 0 {
@@ -63,6 +68,11 @@ func (p *Reporter) Report(ctx context.Context, space string, r Record) error {
 	done := make(chan error, 1)
 	go func() {
 		defer cancel()
+		defer func() {
+			if v := recover(); v != nil {
+				done <- fmt.Errorf("%w: %v", ErrExporter, v)
+			}
+		}()
 		done <- p.report(ctx, space, &r)
 	}()
 	select {
@@ -94,9 +104,9 @@ func (p *Reporter) report(ctx context.Context, space string, r *Record) error {
 	if r.Class == "" {
 		r.Class = ClassTaskPanic
 	}
-	sequence, err := p.Area.try(index, r)
+	sequence, err := p.Area.try(index, r, 1)
 	for errors.Is(err, ErrBusy) && ctx.Err() == nil {
-		sequence, err = p.Area.try(index, r)
+		sequence, err = p.Area.try(index, r, 1)
 	}
 	if errors.Is(err, ErrBusy) {
 		sourceAt(p.Area.start, uintptr(index)).count(sourceOffsetBusy)

@@ -21,8 +21,8 @@ type Object struct {
 	Class        string  `json:"class"`
 	Source       string  `json:"source"`
 	Generation   uint32  `json:"generation,omitempty"`
-	Minimal      bool    `json:"minimal,omitempty"`
-	Flags        uint32  `json:"flags,omitempty"`
+	Minimal      bool    `json:"minimal,omitempty"` // of a panic that was not completed
+	Flags        uint32  `json:"flags,omitempty"`   // bits of record.Flags
 	Message      string  `json:"message,omitempty"`
 	BuildID      string  `json:"build_id,omitempty"`
 	Reason       uint32  `json:"reason,omitempty"`

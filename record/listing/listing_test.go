@@ -103,6 +103,19 @@ func TestText(t *testing.T) {
 `, b.String())
 }
 
+// TestNested has a record of what broke on the panic path: every shape says so.
+func TestNested(t *testing.T) {
+	t.Parallel()
+	e := []listing.Entry{{Record: record.Record{Class: record.ClassPage, Message: "again", CPU: record.NoCPU, Flags: record.FlagNested}}}
+	var text, detail, object bytes.Buffer
+	require.NoError(t, listing.WriteText(&text, e))
+	require.Contains(t, text.String(), "again (on the panic path)")
+	require.NoError(t, listing.WriteDetail(&detail, e[0]))
+	require.Contains(t, detail.String(), "nested       this broke on the panic path\n")
+	require.NoError(t, listing.WriteJSON(&object, e))
+	require.Contains(t, object.String(), `"flags":32`)
+}
+
 func TestDetail(t *testing.T) {
 	t.Parallel()
 	a := area(t)

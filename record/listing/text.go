@@ -56,6 +56,9 @@ func WriteDetail(w io.Writer, e Entry) error {
 	if e.Class == record.ClassLoss || e.Count != 0 {
 		line("count", e.count())
 	}
+	if e.Flags&record.FlagNested != 0 {
+		line("nested", "this broke on the panic path")
+	}
 	line("lacks", strings.Join(e.lacks(), ", "))
 	if e.Trace != "" {
 		b.WriteString("trace\n")
@@ -95,6 +98,9 @@ func (e *Entry) summary() string {
 	}
 	if e.Minimal {
 		s += " (minimal)"
+	}
+	if e.Flags&record.FlagNested != 0 {
+		s += " (on the panic path)"
 	}
 	return s
 }

@@ -165,7 +165,11 @@ func (h handler) state(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h handler) acknowledge(w http.ResponseWriter, r *http.Request) {
-	_, rest, err := query(r.URL.Query(), "restart", "sequence")
+	words, rest, err := query(r.URL.Query(), "restart", "sequence")
+	if err == nil && len(words) > 0 {
+		// Who believes in "class=..." here would free more than was meant.
+		err = fmt.Errorf("%q: all records up to a sequence number are acknowledged, without conditions", words[0])
+	}
 	var restart record.ID
 	var sequence uint64
 	if err == nil {

@@ -81,6 +81,7 @@ func TestHandler(t *testing.T) {
 		"no restart":        {"POST", "/acknowledge?sequence=2", 400, "all 32 digits"},
 		"not digits":        {"POST", "/acknowledge?restart=zz&sequence=2", 400, "invalid byte"},
 		"no sequence":       {"POST", "/acknowledge?restart=" + id, 400, "invalid syntax"},
+		"with a condition":  {"POST", "/acknowledge?restart=" + id + "&sequence=2&class=task", 400, "without conditions"},
 		"read acknowledges": {"GET", "/acknowledge?restart=" + id + "&sequence=2", 405, ""},
 		"post to list":      {"POST", "/", 405, ""},
 		"elsewhere":         {"GET", "/etc", 404, ""},
