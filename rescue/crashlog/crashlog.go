@@ -89,6 +89,7 @@ func Start(c Config) (*Log, error) {
 		return nil, fmt.Errorf("crash log: %w", err)
 	}
 	l := &Log{config: c}
+	defer oneAtATime(c)()
 	if l.ended, err = readEnded(c); err != nil {
 		return nil, err
 	}
@@ -101,6 +102,27 @@ func Start(c Config) (*Log, error) {
 		return nil, fmt.Errorf("crash log %s: set the runtime's crash output: %w", l.path, err)
 	}
 	return l, nil
+}
+
+// startPatience is how often Start asks, 10 ms apart, for its turn.
+const startPatience = 500
+
+// oneAtATime waits until no other instance is in Start, and gives what ends this
+// one's turn: whoever saw a file between its making and its lock would take its
+// instance for ended. Without the lock, on a disk that is full or where there are
+// none, Start goes on.
+func oneAtATime(c Config) (end func()) {
+	f, err := os.OpenFile(filepath.Join(c.Directory, c.Name+lockSuffix), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return func() {}
+	}
+	for range startPatience {
+		if free, err := lock(f); free || err != nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return func() { f.Close() } // gives the lock back
 }
 
 // create makes this instance's file, locks it and writes its header.

@@ -35,8 +35,9 @@
 //	crashlog 1 started=1795304000000000000 pid=712 restart=5f0c... build=... program=/sbin/init
 //
 // A file is locked while its instance lives (flock; LockFileEx on Windows), so
-// several instances can share a folder and none takes a living one for ended. Where
-// the operating system has no such lock, one instance at a time is what works.
+// several instances can share a folder and none takes a living one for ended; an
+// empty file NAME.lock beside them has them start one after the other. Where the
+// operating system has no such lock, one instance at a time is what works.
 //
 // The oldest files are removed when there are more than Config.Keep of ended
 // instances. The text is read up to Config.Limit bytes; how long it was is told.

@@ -19,6 +19,9 @@ const magic = "crashlog 1 "
 // suffix ends the name of a file.
 const suffix = ".crash"
 
+// lockSuffix ends the name of the file whose lock has who is in Start.
+const lockSuffix = ".lock"
+
 // maxHeader is the longest header that is read.
 const maxHeader = 8192
 

@@ -1,0 +1,5 @@
+//go:build race
+
+package crashlog_test
+
+const raceDetector = true
