@@ -51,27 +51,7 @@ go command runs here, so it may be a package of any module that yours requires.`
 			if o.Architecture, err = parseArchitecture(architecture); err != nil {
 				return err
 			}
-			if o.Wrap, err = p.wrapper(c.Context(), wrap, source{o.Architecture, o.Tags}); err != nil {
-				return err
-			}
-			if o.Output == "" {
-				if o.Output = imagebuild.Name(o.Package); isDirectory(o.Output) {
-					return usagef("there is a directory %s here; say --output", o.Output)
-				}
-			}
-			r, err := imagebuild.Build(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return p.json(buildJSON(r))
-			}
-			p.fields([]field{
-				{r.Image, fmt.Sprintf("%s (%d bytes)", size(r.ImageSize), r.ImageSize)},
-				{r.Debug, size(r.DebugSize)},
-				{"build id", r.GoBuildID},
-			})
-			return nil
+			return p.build(c.Context(), o, wrap, asJSON)
 		},
 	}
 	flags := c.Flags()
@@ -84,6 +64,31 @@ go command runs here, so it may be a package of any module that yours requires.`
 	flags.StringVar(&wrap.append, "append", "", "with --efi: the command `line` to put in")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// build builds an image and says what it is.
+func (p *program) build(ctx context.Context, o imagebuild.Options, wrap wrapping, asJSON bool) (err error) {
+	if o.Wrap, err = p.wrapper(ctx, wrap, source{o.Architecture, o.Tags}); err != nil {
+		return err
+	}
+	if o.Output == "" {
+		if o.Output = imagebuild.Name(o.Package); isDirectory(o.Output) {
+			return usagef("there is a directory %s here; say --output", o.Output)
+		}
+	}
+	r, err := imagebuild.Build(ctx, o)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return p.json(buildJSON(r))
+	}
+	p.fields([]field{
+		{r.Image, fmt.Sprintf("%s (%d bytes)", size(r.ImageSize), r.ImageSize)},
+		{r.Debug, size(r.DebugSize)},
+		{"build id", r.GoBuildID},
+	})
+	return nil
 }
 
 // wrapping says what file is made of an image.

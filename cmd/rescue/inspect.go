@@ -47,34 +47,39 @@ and only the second stage counts.`,
 			if err != nil {
 				return usagef("--host-memory: %v", err)
 			}
-			file, err := os.Open(args[0])
-			if err != nil {
-				return err
-			}
-			defer func() { _ = file.Close() }()
-			size, err := fileSize(file)
-			if err != nil {
-				return err
-			}
-			f, err := inspect(input{file, size, minidump.FileData(file)}, ram)
-			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
-			}
-			f.File = args[0]
-			if asJSON {
-				err = p.json(f)
-			} else {
-				p.showInspection(f)
-			}
-			if err == nil && f.broken() {
-				return verdict(exitDamaged)
-			}
-			return err
+			return p.inspect(args[0], ram, asJSON)
 		},
 	}
 	c.Flags().StringVar(&hostMemory, "host-memory", hostMemory, "an image: size the reservation for a host with so many `bytes`, with K, M, G or T")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// inspect shows what a file is.
+func (p *program) inspect(path string, hostMemory uint64, asJSON bool) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	size, err := fileSize(file)
+	if err != nil {
+		return err
+	}
+	f, err := inspect(input{file, size, minidump.FileData(file)}, hostMemory)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	f.File = path
+	if asJSON {
+		err = p.json(f)
+	} else {
+		p.showInspection(f)
+	}
+	if err == nil && f.broken() {
+		return verdict(exitDamaged)
+	}
+	return err
 }
 
 // input is a file to inspect.
