@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -160,7 +161,11 @@ func interrupted([]string) {
 }
 
 // compress makes 32 MiB of half random data, compresses and expands it.
-func compress([]string) {
+func compress(arguments []string) {
+	rounds := 8 // of 4 MiB
+	if len(arguments) > 0 {
+		rounds = must(strconv.Atoi(arguments[0]))
+	}
 	data := make([]byte, 0, 4<<20)
 	x := uint32(1)
 	for len(data) < cap(data) {
@@ -171,21 +176,21 @@ func compress([]string) {
 	start := time.Now()
 	go func() {
 		e := must(zstd.NewWriter(writer, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(64<<10)))
-		for range 8 {
+		for range rounds {
 			must(e.Write(data))
 		}
 		check(e.Close() == nil, "close")
 		writer.Close()
 	}()
 	want := sha256.New()
-	for range 8 {
+	for range rounds {
 		want.Write(data)
 	}
 	d := must(zstd.NewReader(reader, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)))
 	got := sha256.New()
 	n := must(d.WriteTo(got))
-	check(n == 32<<20 && bytes.Equal(got.Sum(nil), want.Sum(nil)), "%d bytes came back, not the same", n)
-	fmt.Printf("32 MiB there and back in %v\n", time.Since(start))
+	check(n == int64(rounds)*4<<20 && bytes.Equal(got.Sum(nil), want.Sum(nil)), "%d bytes came back, not the same", n)
+	fmt.Printf("%d MiB there and back in %v\n", 4*rounds, time.Since(start))
 }
 
 // sleep measures how much longer than asked for sleeping takes.
