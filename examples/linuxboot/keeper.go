@@ -50,19 +50,30 @@ func (k *keeper) Acknowledge(restart record.ID, sequence uint64) (int, error) {
 	return freed, errors.Join(err, k.save())
 }
 
-// save writes the area to its file. A file that was cut off is found to be torn, and
-// read up to there; here it is never cut off.
+// save writes the area to its file: a copy, since others may be adding. A file that
+// was cut off is found to be torn, and read up to there; here it is never cut off,
+// since it takes the old one's place when it is on the disk.
 func (k *keeper) save() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := k.path + ".new"
-	if err := os.WriteFile(next, k.area.Memory(), 0o600); err != nil {
+	if err := writeThrough(next, k.area.Copy()); err != nil {
 		return fmt.Errorf("records: %w", err)
 	}
 	if err := os.Rename(next, k.path); err != nil {
 		return fmt.Errorf("records: %w", err)
 	}
 	return nil
+}
+
+// writeThrough writes a file and waits until the disk has it.
+func writeThrough(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // add records a fault of a source.
@@ -82,7 +93,7 @@ func (k *keeper) add(source string, r *record.Record) error {
 func (k *keeper) takeCrashes(words *crashlog.Log, log *slog.Logger) {
 	for _, i := range words.Ended() {
 		r := i.Record("init")
-		if err := errors.Join(k.add("init", &r)); err != nil {
+		if err := k.add("init", &r); err != nil {
 			log.Warn("crash of an earlier init", "error", err)
 			return
 		}

@@ -89,11 +89,14 @@ func run(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go pump.Run(ctx, time.Second)
+	pumped := make(chan struct{})
+	go func() { pump.Run(ctx, time.Second); close(pumped) }()
 	if err := k.serve(ctx, s, log); err != nil {
 		log.Warn("serve records", "error", err)
 	}
 	err = k.supervise(ctx, s)
+	cancel()
+	<-pumped // a pump is for one goroutine
 	if _, e := pump.Once(context.WithoutCancel(ctx)); e != nil {
 		log.Warn("export records", "error", e)
 	}

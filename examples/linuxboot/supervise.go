@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"time"
@@ -23,6 +24,13 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// A service that dies at once is restarted after a pause that doubles, so that it
+// leaves the machine to those who look for the reason.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = 10 * time.Second
+)
+
 // supervise runs the service, again and again. Its faults are recorded within the
 // reporting window; after that it is restarted, whatever became of the record.
 func (k *keeper) supervise(ctx context.Context, s settings) error {
@@ -31,10 +39,11 @@ func (k *keeper) supervise(ctx context.Context, s settings) error {
 		return ctx.Err()
 	}
 	reporter := &record.Reporter{Area: k.area}
+	pause := firstPause
 	for generation := uint32(0); ; generation++ {
 		said := &tail{most: 1024}
 		service := exec.CommandContext(ctx, s.service[0], s.service[1:]...)
-		service.Stdout, service.Stderr = os.Stdout, said
+		service.Stdout, service.Stderr = os.Stdout, io.MultiWriter(os.Stderr, said)
 		began := time.Now()
 		err := service.Run()
 		if ctx.Err() != nil {
@@ -51,6 +60,14 @@ func (k *keeper) supervise(ctx context.Context, s settings) error {
 		_ = errors.Join(reporter.Report(ctx, "service", r), k.save())
 		if s.restarts >= 0 && int(generation) >= s.restarts {
 			return fmt.Errorf("%s: %w, after %d restarts", s.service[0], err, generation)
+		}
+		if pause = min(2*pause, longestPause); time.Since(began) > longestPause {
+			pause = firstPause
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
 		}
 	}
 }
