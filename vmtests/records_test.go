@@ -186,7 +186,7 @@ func TestCPU0IsDead(t *testing.T) {
 		t.Skip("the machine must take a CPU away while it runs")
 	}
 	config := machine.Config{CPUs: 2, InterruptController: true}
-	h := armedHost(t, onKVM, config, "lockup", "cpus=2 ", witnessProgram)
+	h := armedHost(t, onKVM, config, "lockup", "cpus=2 patience=100ms ", witnessProgram)
 	h.runFor(20 * time.Millisecond)
 	state, err := h.machine.State(0)
 	require.NoError(t, err)

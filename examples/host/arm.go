@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
@@ -50,6 +51,10 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 			quiesce = append(quiesce, t.Address)
 		}
 	}
+	patience, err := time.ParseDuration(lookup(environment, "patience", "0s"))
+	if err != nil {
+		return nil, fmt.Errorf("patience: %w", err)
+	}
 	limit, err := strconv.Atoi(lookup(environment, "loop.limit", "0"))
 	if err != nil {
 		return nil, fmt.Errorf("loop.limit: %w", err)
@@ -70,6 +75,7 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		CPUs:        max(cpus, 2), // one more may be started later
 		Notifiers:   notifiers(environment),
 		LoopLimit:   limit,
+		Patience:    patience,
 		Watchdog:    watchdog,
 		Quiesce:     quiesce,
 		Information: map[string]rescue.Information{"all": rescue.InformationAll, "none": rescue.InformationNone}[lookup(environment, "information", "")],
