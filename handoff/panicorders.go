@@ -9,26 +9,29 @@ import (
 // Offsets at PanicOffsetOrders: what the panic path is to do, and what it
 // measured. Functions are the addresses of Go func values.
 const (
-	OrderOffsetPatience    = 0x00 // u64 counter ticks that other CPUs have to stop in
-	OrderOffsetLists       = 0x08 // u32 bit n: the notifiers of list n run before the hand-off
-	OrderOffsetNotifiers   = 0x0c // u32 slots in use
-	OrderOffsetLoopLimit   = 0x10 // u32 panics in a row that are rescued; 0: any number
-	OrderOffsetLoop        = 0x14 // u32 panics in a row with this one, written by the panic
-	OrderOffsetStop        = 0x18 // u64 function PanicMachine.StopOthers, 0: there is none
-	OrderOffsetGuard       = 0x20 // u64 function PanicMachine.Guard
-	OrderOffsetPrint       = 0x28 // u64 function PanicMachine.Print
-	OrderOffsetPat         = 0x30 // u64 function that pats the watchdog
-	OrderOffsetTimer       = 0x38 // u32 1: Guard can end a function that hangs
-	OrderOffsetLastPat     = 0x40 // u64 counter at the last pat
-	OrderOffsetLongestGap  = 0x48 // u64 most counter ticks between two pats
-	OrderOffsetRecords     = 0x50 // u64 where the host sees the records, 0: there are none
-	OrderOffsetRecordSize  = 0x58 // u64 bytes
-	OrderOffsetBudget      = 0x60 // u64 counter ticks for all notifiers of a list together
-	OrderOffsetStarted     = 0x68 // u64 counter at the host's first instruction, 0: not known
-	OrderOffsetSequence    = 0x70 // u64 number of the record, written by the panic
-	OrderOffsetFields      = 0x78 // u64 where its fields are, likewise
-	OrderOffsetBuildIDSize = 0x80 // u32
-	OrderOffsetBuildID     = 0x84 // MaxOrderBuildID bytes of the host's build id
+	OrderOffsetPatience    = 0x00  // u64 counter ticks that other CPUs have to stop in
+	OrderOffsetLists       = 0x08  // u32 bit n: the notifiers of list n run before the hand-off
+	OrderOffsetNotifiers   = 0x0c  // u32 slots in use
+	OrderOffsetLoopLimit   = 0x10  // u32 panics in a row that are rescued; 0: any number
+	OrderOffsetLoop        = 0x14  // u32 panics in a row with this one, written by the panic
+	OrderOffsetStop        = 0x18  // u64 function PanicMachine.StopOthers, 0: there is none
+	OrderOffsetGuard       = 0x20  // u64 function PanicMachine.Guard
+	OrderOffsetPrint       = 0x28  // u64 function PanicMachine.Print
+	OrderOffsetPat         = 0x30  // u64 function that pats the watchdog
+	OrderOffsetTimer       = 0x38  // u32 1: Guard can end a function that hangs
+	OrderOffsetLastPat     = 0x40  // u64 counter at the last pat
+	OrderOffsetLongestGap  = 0x48  // u64 most counter ticks between two pats
+	OrderOffsetRecords     = 0x50  // u64 where the host sees the records, 0: there are none
+	OrderOffsetRecordSize  = 0x58  // u64 bytes
+	OrderOffsetBudget      = 0x60  // u64 counter ticks for all notifiers of a list together
+	OrderOffsetStarted     = 0x68  // u64 counter at the host's first instruction, 0: not known
+	OrderOffsetSequence    = 0x70  // u64 number of the record, written by the panic
+	OrderOffsetFields      = 0x78  // u64 where its fields are, likewise
+	OrderOffsetBuildIDSize = 0x80  // u32
+	OrderOffsetBuildID     = 0x84  // MaxOrderBuildID bytes of the host's build id
+	OrderOffsetRamoops     = 0x100 // u64 where the host sees the zone of ramoops for this panic, 0: there is none
+	OrderOffsetRamoopsSize = 0x108 // u64 bytes
+	OrdersSize             = 0x110
 )
 
 // MaxOrderBuildID is the most of a build id that a record has.

@@ -19,6 +19,7 @@ type Armed struct {
 	handler  handoff.PanicHandler
 	records  *record.Area
 	adopted  record.Adopted
+	ramoops  physmem.Range // the region
 
 	mu       sync.Mutex
 	disarmed bool
@@ -76,7 +77,11 @@ func (a *Armed) release() error {
 		// Memory that is still mapped or read-only must not be used again.
 		return fmt.Errorf("disarm: keep %v reserved: %w", r, err)
 	}
-	if err := a.platform.Release(r); err != nil {
+	err = a.platform.Release(r)
+	if !a.ramoops.IsEmpty() {
+		err = errors.Join(err, a.platform.Release(a.ramoops))
+	}
+	if err != nil {
 		return fmt.Errorf("disarm: %w", err)
 	}
 	return nil
@@ -96,9 +101,12 @@ func (a *Armed) Rearm(c Config) (*Armed, error) {
 	if c.Platform == nil {
 		c.Platform = a.platform
 	}
-	next, err := (&arming{Config: c, before: a.handler, records: a.records, adopted: a.adopted}).run()
+	next, err := (&arming{Config: c, before: a.handler, records: a.records, adopted: a.adopted, held: a.ramoops}).run()
 	if err != nil {
 		return nil, err
+	}
+	if next.ramoops == a.ramoops { // it is the next one's now
+		a.ramoops = physmem.Range{}
 	}
 	return next, a.release()
 }

@@ -20,6 +20,9 @@ type arming struct {
 	facts   handoff.HostFacts
 	memory  physmem.Memory
 	undo    []func() error
+
+	held           physmem.Range // Ramoops.Region, if the arming before has it
+	zone, zoneSize uintptr       // of ramoops, as the host sees it
 }
 
 // run arms, or leaves the host as it was.
@@ -54,6 +57,9 @@ func (a *arming) arm() (*Armed, error) {
 		return nil, err
 	}
 	a.undo = append(a.undo, func() error { return a.Platform.Release(request.Reservation) })
+	if err := a.openRamoops(); err != nil {
+		return nil, err
+	}
 	plan, err := reserve.New(a.memory, request)
 	if err != nil {
 		return nil, err
@@ -63,7 +69,7 @@ func (a *arming) arm() (*Armed, error) {
 			return nil, fmt.Errorf("what an earlier boot left at %v: %w", request.Reservation, err)
 		}
 	}
-	armed := &Armed{platform: a.Platform, block: plan.Block(), report: plan.Report()}
+	armed := &Armed{platform: a.Platform, block: plan.Block(), report: plan.Report(), ramoops: a.Ramoops.Region}
 	records, adopted, err := a.makeRecords(plan.Earlier(), a.recordsSize())
 	if err != nil {
 		return nil, err
@@ -116,11 +122,14 @@ func (a *arming) request() (reserve.Request, error) {
 	if err := a.checkHost(image); err != nil {
 		return reserve.Request{}, err
 	}
+	if _, err := a.ramoopsZones(); err != nil {
+		return reserve.Request{}, err
+	}
 	ram := a.facts.Map.RAM()
 	if a.Place.Size == 0 {
 		a.Place.Size = reserve.LeastSize(ram.Size())
 	}
-	place, err := reserve.Find(a.facts.Map, a.facts.Used.Union(handoff.InterruptMemory(a.facts.Interrupts)), a.Place)
+	place, err := reserve.Find(a.facts.Map, a.facts.Used.Union(handoff.InterruptMemory(a.facts.Interrupts)).Union(physmem.NewRanges(a.Ramoops.Region)), a.Place)
 	if err != nil {
 		return reserve.Request{}, err
 	}

@@ -97,6 +97,9 @@ type Config struct {
 	// record.DefaultLayout.
 	RecordLayout record.Layout
 
+	// Ramoops is memory that Linux finds the record of a panic in, too.
+	Ramoops Ramoops
+
 	// Watchdog is patted from both sides.
 	Watchdog Watchdog
 	// Quiesce are the PCI addresses (as in handoff.Target) of devices that the

@@ -122,7 +122,7 @@ func (i Information) informers(m *handoff.PanicMachine) []Notifier {
 
 // notifiers are all that are to be called, without those that are filtered.
 func (a *arming) notifiers() ([]Notifier, error) {
-	all := append(slices.Clone(a.Notifiers), a.Information.informers(&a.facts.Panic)...)
+	all := append(append(a.ramoopsNotifier(), a.Notifiers...), a.Information.informers(&a.facts.Panic)...)
 	names := map[string]bool{}
 	for i := range all {
 		n := &all[i]
@@ -137,7 +137,7 @@ func (a *arming) notifiers() ([]Notifier, error) {
 		names[n.Name] = true
 	}
 	for _, name := range a.SkipNotifiers {
-		if !names[name] && !slices.Contains(informationNames[:], name) {
+		if !names[name] && name != "ramoops" && !slices.Contains(informationNames[:], name) {
 			return nil, fmt.Errorf("notifier %q is to be skipped, and there is none: %w", name, ErrConfig)
 		}
 	}

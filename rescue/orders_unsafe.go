@@ -16,7 +16,7 @@ func function[F any](f *F) uint64 { return uint64(*(*uintptr)(unsafe.Pointer(f))
 
 // writeOrders writes into the panic area what the panic path is to do.
 func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
-	orders := make([]byte, handoff.OrderOffsetBuildID+handoff.MaxOrderBuildID)
+	orders := make([]byte, handoff.OrdersSize)
 	u32 := func(offset int, v uint32) { binary.LittleEndian.PutUint32(orders[offset:], v) }
 	u64 := func(offset int, v uint64) { binary.LittleEndian.PutUint64(orders[offset:], v) }
 	ticks := func(d time.Duration) uint64 {
@@ -56,6 +56,8 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 		u64(handoff.OrderOffsetRecords, uint64(at)+part.Offset)
 		u64(handoff.OrderOffsetRecordSize, part.Size)
 	}
+	u64(handoff.OrderOffsetRamoops, uint64(a.zone))
+	u64(handoff.OrderOffsetRamoopsSize, uint64(a.zoneSize))
 	u32(handoff.OrderOffsetBuildIDSize, uint32(copy(orders[handoff.OrderOffsetBuildID:], a.facts.Host.BuildID)))
 
 	slots := make([]byte, len(notifiers)*handoff.NotifierSlotSize)

@@ -59,6 +59,10 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loop.limit: %w", err)
 	}
+	ramoops, err := ramoops(environment)
+	if err != nil {
+		return nil, err
+	}
 	var platform rescue.Platform = kernel.Platform{}
 	if lookup(environment, "fill", "") != "" {
 		platform = allPages{}
@@ -76,6 +80,7 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		Notifiers:   notifiers(environment),
 		LoopLimit:   limit,
 		Patience:    patience,
+		Ramoops:     ramoops,
 		Watchdog:    watchdog,
 		Quiesce:     quiesce,
 		Information: map[string]rescue.Information{"all": rescue.InformationAll, "none": rescue.InformationNone}[lookup(environment, "information", "")],

@@ -13,6 +13,7 @@
 //	quiesce=1          silence the disks before anything else
 //	dead=N             a CPU that does not answer at the panic
 //	loop.limit=N       panics in a row that are rescued; healthy=1 ends the row
+//	ramoops=ADDRESS,SIZE  memory in which Linux's ramoops finds the record of the panic
 //	after=DURATION     how long to work before; 10ms
 //	reserve.size=N     of the reservation; reserve.limit=ADDRESS, reserve.lowest=1 where it may be
 //	fill=1             dump all RAM, not only the pages in use
