@@ -28,7 +28,7 @@ func TestARM64Dump(t *testing.T) {
 			}}
 			// Where a host freezes depends on what it arms with, a disk with a label.
 			r := runner{"arm64 with a disk", o.New, plainARM64.timeout, machine.ARM64}
-			h := freezeAt(t, r, machine.Config{CPUs: 4}, "nil", "cpus=4", rescueProgram)
+			h := freezeAt(t, r, machine.Config{CPUs: 4}, "nil", "cpus=4 "+patient, rescueProgram)
 			block := h.opened().Block
 			exit := h.finish()
 			require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)

@@ -59,7 +59,7 @@ func TestARM64Machines(t *testing.T) {
 							return
 						}
 						// The others run, one of them with interrupts masked.
-						h := armedARM64(t, armRunner(cpu, board), machine.Config{CPUs: cpus}, fmt.Sprintf("cpus=%d", cpus))
+						h := armedARM64(t, armRunner(cpu, board), machine.Config{CPUs: cpus}, fmt.Sprintf("cpus=%d %s", cpus, patient))
 						h.requireOthersStopped(true)
 						h.requireTrue(h.finish(), handoff.ReasonCall, "")
 					})
