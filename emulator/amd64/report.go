@@ -62,10 +62,15 @@ func (c *CPU) disassemble(pc uint64) ([]byte, string) {
 	if n == needMore || n > len(b) {
 		return b, "(unreadable)"
 	}
-	b = b[:n]
+	if in.entry != &missing {
+		b = b[:n]
+	}
 	bits := map[mode]int{modeReal: 16, mode16: 16, mode32: 32, mode64: 64}[c.mode]
 	if d, err := x86asm.Decode(b, bits); err == nil && d.Op != 0 {
-		return b, x86asm.GNUSyntax(d, pc, nil)
+		return b[:d.Len], x86asm.GNUSyntax(d, pc, nil)
+	}
+	if in.entry == &missing {
+		return b, "(of unknown length)"
 	}
 	if strings.ContainsAny(in.entry.name, " ,abcdefghijklmnopqrstuvwxyz") {
 		return b, "(" + in.entry.name + ")" // what several have in common

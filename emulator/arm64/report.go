@@ -68,7 +68,7 @@ func (c *CPU) visible() (v [visibleCount]uint64) {
 }
 
 // disassemble gives an instruction's bytes and text. What the disassembler does
-// not know has the table's name for it.
+// not know has the table's name for it, and what the tables do not know its word.
 func (c *CPU) disassemble(pc uint64) ([]byte, string) {
 	var b []byte
 	for i := range uint64(4) {
@@ -78,24 +78,24 @@ func (c *CPU) disassemble(pc uint64) ([]byte, string) {
 		}
 		b = append(b, v)
 	}
-	if d, err := arm64asm.Decode(b); err == nil {
-		return b, arm64asm.GNUSyntax(d)
+	return b, text(binary.LittleEndian.Uint32(b))
+}
+
+// text is an instruction for a reader.
+func text(word uint32) string {
+	if d, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, word)); err == nil {
+		return arm64asm.GNUSyntax(d)
 	}
-	word := binary.LittleEndian.Uint32(b)
 	if o := decoding.find(word); o != nil {
-		return b, "(" + o.name + ")"
+		return "(" + o.name + ")"
 	}
-	return b, fmt.Sprintf(".word %#08x", word)
+	return fmt.Sprintf(".word %#08x", word)
 }
 
 // report describes the instruction that stopped the machine.
 func (c *CPU) report(in *inst, what string) string {
 	b := binary.LittleEndian.AppendUint32(nil, in.word)
-	text := "(" + in.entry.name + ")"
-	if d, err := arm64asm.Decode(b); err == nil {
-		text = arm64asm.GNUSyntax(d)
-	}
-	return fmt.Sprintf("%s: % x %s at %#x, EL%d\n%s", what, b, text, in.ip, c.level, c.registers())
+	return fmt.Sprintf("%s: % x %s at %#x, EL%d\n%s", what, b, text(in.word), in.ip, c.level, c.registers())
 }
 
 // registers lists all registers for a reader.

@@ -110,12 +110,12 @@ func TestWatch(t *testing.T) {
 // TestMissingInstruction: no guess is made of what is not there.
 func TestMissingInstruction(t *testing.T) {
 	t.Parallel()
-	ctx, m := boot(t, []byte{0xc5, 0xfc, 0x77}) // vzeroupper
+	ctx, m := boot(t, []byte{0xc5, 0xfc, 0x77}) // vzeroall
 	exit, err := m.Run(ctx)
 	require.NoError(t, err)
 	require.Equal(t, machine.Failed, exit.Reason)
 	require.EqualValues(t, machinetest.Entry, exit.PC)
-	require.Contains(t, exit.Detail, "an instruction that is not there: c5")
+	require.Contains(t, exit.Detail, "an instruction that is not there: c5 fc 77 ")
 	require.Contains(t, exit.Detail, "rax=")
 }
 
