@@ -48,7 +48,7 @@ func newRecords(p *program) *cobra.Command {
 		Use:   "records [--json | --long] [--follow] FILE [KEY=VALUE...]",
 		Short: "List fault records",
 		Long: `Records lists the fault records that FILE has: what broke, when and where, and
-what was lost. FILE is told by its content and only read:
+what was lost. FILE, or standard input (-), is told by its content and only read:
 
   a dump                     the records in its notes
   a dump device              what was written ahead of the dump, even if that failed
@@ -106,6 +106,9 @@ func (p *program) records(ctx context.Context, o *recordsOptions, args []string)
 		return err
 	}
 	if o.follow {
+		if args[0] == "-" {
+			return usagef("--follow: standard input is read once")
+		}
 		source := listing.SourceFunc(func() (*record.Contents, error) {
 			result, err := p.readRecords(args[0], &geometry)
 			if err != nil {
@@ -185,47 +188,56 @@ func (p *program) readRecords(name string, g *ramoops.Geometry) (*reader.Result,
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return reader.Pstore(os.DirFS(name))
 	}
-	result, err := p.readRecordFile(name, g)
-	if result != nil && err == nil || err != nil && !errors.Is(err, reader.ErrUnknown) && !errors.Is(err, reader.ErrNone) {
+	d := &dump{name: name}
+	defer func() { _ = d.Close() }()
+	if err := p.openKernel(d); err != nil {
+		return nil, err
+	}
+	result, err := p.readStore(d, g)
+	if err == nil || !errors.Is(err, reader.ErrUnknown) && !errors.Is(err, reader.ErrNone) {
 		return result, err
 	}
 	// A dump, or a device whose dump may have what is not ahead of it.
-	d, openErr := p.open(name)
+	openErr := p.unwrap(d, false)
+	if openErr == nil {
+		openErr = p.openReader(d)
+	}
 	if openErr != nil {
 		if errors.Is(err, reader.ErrNone) {
 			return nil, err
 		}
-		return nil, openErr
+		return nil, fmt.Errorf("%w; nor is it a store of fault records", openErr)
 	}
-	defer func() { _ = d.Close() }()
 	notes, notesErr := d.Notes()
 	if notes == nil {
 		if notesErr == nil {
 			notesErr = reader.ErrNone
 		}
-		return nil, fmt.Errorf("%s: %w", name, notesErr)
+		return nil, fmt.Errorf("%s: %w", d.name, notesErr)
 	}
 	result, err = reader.Notes(notes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
 	return result, nil
 }
 
-// readRecordFile reads what is no dump.
-func (p *program) readRecordFile(name string, g *ramoops.Geometry) (*reader.Result, error) {
-	if name == "-" {
-		return nil, reader.ErrUnknown // kept by who opens dumps
-	}
-	d := &dump{name: name}
-	defer func() { _ = d.Close() }()
+// readStore opens a file and reads the records of what is no dump.
+func (p *program) readStore(d *dump, g *ramoops.Geometry) (*reader.Result, error) {
 	if err := p.openFile(d); err != nil {
 		return nil, err
 	}
 	// What grows or is not a file of its own size is read as it is now.
 	result, err := reader.Open(io.NewSectionReader(d.file, 0, d.size), d.size, reader.Options{Ramoops: g})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
 	return result, nil
+}
+
+// readRecordFile is readStore of a file that is closed again.
+func (p *program) readRecordFile(name string, g *ramoops.Geometry) (*reader.Result, error) {
+	d := &dump{name: name}
+	defer func() { _ = d.Close() }()
+	return p.readStore(d, g)
 }

@@ -53,6 +53,9 @@ or ahead of it stays there.`,
 
 // acknowledge finds out what name is, and frees there.
 func (p *program) acknowledge(name, restart string, sequence uint64) (int, error) {
+	if name == "-" {
+		return 0, usagef("standard input cannot be acknowledged")
+	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return p.acknowledgeFolder(name, restart, sequence)
 	}

@@ -74,6 +74,27 @@ func TestRecords(t *testing.T) {
 	require.Equal(t, requireDone(t, "records", file), requireDone(t, "records", written))
 }
 
+// Standard input may be any store, and a dump.
+func TestRecordsOfStandardInput(t *testing.T) {
+	t.Parallel()
+	area := recordArea(t)
+	want := requireDone(t, "records", writeTemporary(t, "records.img", area))
+	all := record.AppendValid(nil, area, 1<<20)
+	dump, _ := hostDump(t, func(s *minidump.Source) { s.Notes.FaultRecord = all })
+	data, err := os.ReadFile(dump)
+	require.NoError(t, err)
+	for _, in := range [][]byte{area, all, data} {
+		r := dumperWithInput(t, bytes.NewReader(in), "records", "-")
+		require.Zero(t, r.code, "%s", r.errors)
+		require.Equal(t, want, r.out)
+	}
+	r := dumperWithInput(t, strings.NewReader("hello"), "records", "-")
+	require.Equal(t, exitNotDump, r.code)
+	require.Contains(t, r.errors, "nor is it a store of fault records")
+	requireFails(t, exitUsage, "read once", "records", "--follow", "-")
+	requireFails(t, exitUsage, "standard input", "records", "acknowledge", "-", "5f", "1")
+}
+
 // The same records are in a dump, ahead of it, in pstore and in firmware.
 func TestRecordsEverywhere(t *testing.T) {
 	t.Parallel()
