@@ -132,7 +132,7 @@ func TestNextDisk(t *testing.T) {
 			{"used ring that runs ahead", deviceSays(func(a *device.Answer) { a.Index += 100 }), nil, "broke the protocol"},
 			{"status that is none", deviceSays(func(a *device.Answer) { a.Status = 77 }), nil, "broke the protocol"},
 		} {
-			if !r.takes(test.name, "fails", "never answers") {
+			if !r.takes(test.name, "fails") {
 				continue
 			}
 			t.Run(test.name, func(t *testing.T) {
