@@ -22,10 +22,10 @@ func startCPUs(environment handoff.Environment) (int, error) {
 	if err != nil || cpus < 1 || cpus > len(orders) {
 		return 0, fmt.Errorf("cpus: want 1 to %d: %w", len(orders), err)
 	}
+	heart.Store(0) // it must be mapped
 	others := [...]func(){nil, other1, other2, other3, other4, other5, other6, other7}
 	for cpu := 1; cpu < cpus; cpu++ {
 		orders[cpu].started.Store(0) // it must be mapped
-		heart.Store(0)
 		if err := kernel.StartCPU(uint32(cpu), others[cpu]); err != nil {
 			return 0, err
 		}

@@ -6,7 +6,7 @@
 //
 //	panic=KIND         how to panic: go, nil, stack, memory, kernel, call, exit, nmi, cpu, cpu2, cpu3, lockup, none
 //	cpus=N             CPUs to start before arming; 1
-//	notify=NAME,NAME   notifiers that misbehave: fault, hang, panic, allocate, deep; or do not: table
+//	notify=NAME,NAME   notifiers that misbehave: fault, hang, panic, allocate, deep, scribble; or do not: table
 //	information=all    what is printed to the message buffer at a panic; none
 //	patience=DURATION  how long the other CPUs have to stop at a panic; 100ms
 //	watchdog=PORT      where a watchdog is patted, by 1 at the panic and 2 from then on

@@ -20,6 +20,7 @@ func notifiers(environment handoff.Environment) []rescue.Notifier {
 	bad := map[string]func(*handoff.Notice){
 		"fault": faultyNotifier, "hang": hangingNotifier, "panic": panickingNotifier,
 		"allocate": allocatingNotifier, "deep": deepNotifier, "table": tableNotifier,
+		"scribble": scribblingNotifier,
 	}
 	for name := range strings.SplitSeq(lookup(environment, "notify", ""), ",") {
 		if run := bad[name]; run != nil {
@@ -61,6 +62,9 @@ func allocatingNotifier(n *handoff.Notice) {
 
 // deepNotifier needs more stack than there is.
 func deepNotifier(*handoff.Notice) { _ = recursion(nil) }
+
+// scribblingNotifier writes to what is evidence.
+func scribblingNotifier(*handoff.Notice) { heart.Add(1) }
 
 // tableNotifier does as much as a notifier may: it calls, indexes, compares
 // strings, and prints.
