@@ -31,7 +31,8 @@ const (
 	OrderOffsetBuildID     = 0x84  // MaxOrderBuildID bytes of the host's build id
 	OrderOffsetRamoops     = 0x100 // u64 where the host sees the zone of ramoops for this panic, 0: there is none
 	OrderOffsetRamoopsSize = 0x108 // u64 bytes
-	OrdersSize             = 0x110
+	OrderOffsetClean       = 0x110 // u64 function PanicMachine.Clean, 0: there is no need for one
+	OrdersSize             = 0x118
 )
 
 // MaxOrderBuildID is the most of a build id that a record has.
@@ -138,6 +139,10 @@ type PanicMachine struct {
 	// Print appends n bytes at p to the message buffer and keeps
 	// PanicContext.MessageBuffer up to date.
 	Print func(p, n uintptr)
+	// Clean writes memory that the host sees at an address from the caches to
+	// where it survives a reset: to the point of coherency. It is nil where caches
+	// survive, too, as amd64's do.
+	Clean func(address, bytes uintptr)
 	// Inform is a notifier that prints the item of panic information that its
 	// notice names; Items has a bit for each that it knows.
 	Inform func(*Notice)

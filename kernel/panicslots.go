@@ -74,9 +74,17 @@ func machinePrint(p, n uintptr) {
 	}
 }
 
+// machineClean is handoff.PanicMachine.Clean of arm64: a reset forgets its caches.
+//
+//go:nosplit
+func machineClean(address, bytes uintptr) { cleanCache(address, bytes) }
+
 // panicMachine is what this kernel lends the panic path.
 func panicMachine() handoff.PanicMachine {
 	m := handoff.PanicMachine{StopOthers: machineStop, Print: machinePrint, Guard: machineGuard, Started: uint64(k.entryTicks), Inform: inform, Items: items()}
+	if architecture == handoff.ARM64 {
+		m.Clean = machineClean
+	}
 	if !canGuard() {
 		m.Guard = nil
 		return m

@@ -76,7 +76,8 @@
 // Nanoseconds and the Encoder are nosplit, allocate nothing, take no lock, check no
 // bounds and write nothing outside of the area. Their area is mapped memory at a multiple of 8
 // bytes, whose address and size were fixed when arming. A machine whose reset does
-// not keep caches (arm64) must clean the area to the point of coherency before it.
+// not keep caches (arm64) must clean the area to the point of coherency before it:
+// package rescue does after either call, by handoff.PanicMachine.Clean.
 //
 //	f := record.PanicFields(area, size)       // in the area itself
 //	f.Message.Set(record.ViewAt(address, length)) // Set: no write barrier

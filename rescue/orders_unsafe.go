@@ -46,6 +46,7 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 	u32(handoff.OrderOffsetLoopLimit, uint32(max(limit, 0)))
 	u64(handoff.OrderOffsetStop, function(&machine.StopOthers))
 	u64(handoff.OrderOffsetGuard, function(&machine.Guard))
+	u64(handoff.OrderOffsetClean, function(&machine.Clean))
 	u64(handoff.OrderOffsetPrint, function(&machine.Print))
 	u64(handoff.OrderOffsetPat, function(&a.Watchdog.Pat))
 	if machine.Timer {

@@ -44,6 +44,7 @@ func beginRecord(c *handoff.PanicContext, block, area uintptr) {
 	store64(order(area, handoff.OrderOffsetSequence), sequence)
 	store64(order(area, handoff.OrderOffsetFields), uint64(uintptr(unsafe.Pointer(f))))
 	store32(order(area, handoff.OrderOffsetLoop), record.Panics(start, size))
+	clean(area, start, size)
 	stamp(area, handoff.PhaseRecorded)
 }
 
@@ -97,6 +98,16 @@ func completeRecord(c *handoff.PanicContext, _, area uintptr) {
 		f.Stack.Set(record.ViewAt(uintptr(c.Stack), stackPiece(c)))
 	}
 	record.CompletePanic(start, size, sequence, f)
+	clean(area, start, size)
+}
+
+// clean keeps memory across a reset that comes now, whoever does it.
+//
+//go:nosplit
+func clean(area, address, bytes uintptr) {
+	if at := uintptr(load64(order(area, handoff.OrderOffsetClean))); at != 0 {
+		(*(*func(address, bytes uintptr))(unsafe.Pointer(&at)))(address, bytes)
+	}
 }
 
 // stopped is how many other CPUs saved their registers.

@@ -89,5 +89,7 @@ func (a *arming) ramoopsNotifier() []Notifier {
 func putRamoops(n *handoff.Notice) {
 	start, size := records(n.PanicArea)
 	zone := uintptr(load64(order(n.PanicArea, handoff.OrderOffsetRamoops)))
-	ramoops.PutPanic(zone, uintptr(load64(order(n.PanicArea, handoff.OrderOffsetRamoopsSize))), start, size)
+	zoneSize := uintptr(load64(order(n.PanicArea, handoff.OrderOffsetRamoopsSize)))
+	ramoops.PutPanic(zone, zoneSize, start, size)
+	clean(n.PanicArea, zone, zoneSize)
 }
