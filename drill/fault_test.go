@@ -28,24 +28,24 @@ func TestParseFault(t *testing.T) {
 		require.Equal(t, want, got, text)
 	}
 	for text, says := range map[string]string{
-		"":                               "it is empty; faults are",
-		"melt 0x1 at armed":              `there is no fault "melt"; faults are`,
-		"flip 0x1":                       "want at and a point at its end",
-		"flip 0x1 at noon":               `"noon" is no point: want armed, panic`,
-		"flip at armed":                  "want one place behind flip",
-		"flip 0x1.8 at armed":            `bit "8" of a byte: want 0 to 7`,
-		"flip kitchen at armed":          `"kitchen" is no place: want an address, reservation, or one of hand-off-block,`,
-		"flip image+x at armed":          `"x" is no number`,
-		"drop 0x1 at armed":              "want a number of bytes: 0x1/8",
-		"drop 0x1/0 at armed":            `size "0": want a number of bytes above 0`,
-		"interrupt at armed":             "want a vector behind interrupt",
-		"interrupt 14 at armed":          "those below are exceptions",
-		"nmi on 1 at armed":              `"on 1" behind nmi: want cpu and its number`,
-		"fail 7":                         "want fail write and a number",
-		"nmi at freeze+":                 `"" is no number`,
-		"scribble image+1/2/3 at armed":  `size "2/3"`,
-		"interrupt 300 at armed":         "want 32 to 255",
-		"flip image at midnight":         `"midnight" is no point`,
+		"":                              "it is empty; faults are",
+		"melt 0x1 at armed":             `there is no fault "melt"; faults are`,
+		"flip 0x1":                      "want at and a point at its end",
+		"flip 0x1 at noon":              `"noon" is no point: want armed, panic`,
+		"flip at armed":                 "want one place behind flip",
+		"flip 0x1.8 at armed":           `bit "8" of a byte: want 0 to 7`,
+		"flip kitchen at armed":         `"kitchen" is no place: want an address, reservation, or one of hand-off-block,`,
+		"flip image+x at armed":         `"x" is no number`,
+		"drop 0x1 at armed":             "want a number of bytes: 0x1/8",
+		"drop 0x1/0 at armed":           `size "0": want a number of bytes above 0`,
+		"interrupt at armed":            "want a vector behind interrupt",
+		"interrupt 14 at armed":         "those below are exceptions",
+		"nmi on 1 at armed":             `"on 1" behind nmi: want cpu and its number`,
+		"fail 7":                        "want fail write and a number",
+		"nmi at freeze+":                `"" is no number`,
+		"scribble image+1/2/3 at armed": `size "2/3"`,
+		"interrupt 300 at armed":        "want 32 to 255",
+		"flip image at midnight":        `"midnight" is no point`,
 	} {
 		_, err := drill.ParseFault(text)
 		require.ErrorContains(t, err, says, text)
@@ -68,8 +68,6 @@ func TestFaultsOfADrill(t *testing.T) {
 	for _, test := range []struct{ fault, phase, says string }{
 		{"flip image+0x12345 at armed", "panic", "it refused to hand over: broken seals 0x8"},
 		{"flip hand-off-block+0x28 at panic", "panic", "it refused to hand over: broken seals 0x8000000000000000"},
-		{"fail write 0", "verify", "the disk"},
-		{"nmi at freeze+12", "", ""},
 	} {
 		t.Run(test.fault, func(t *testing.T) {
 			t.Parallel()
@@ -78,10 +76,6 @@ func TestFaultsOfADrill(t *testing.T) {
 			require.NoError(t, err)
 			c.Faults = []drill.Fault{f}
 			_, err = drill.Run(t.Context(), c)
-			if test.phase == "" {
-				require.NoError(t, err)
-				return
-			}
 			var failed *drill.PhaseError
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.phase, failed.Phase, "%v", err)

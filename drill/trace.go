@@ -142,7 +142,8 @@ func (t *tracer) boot(ctx context.Context) error {
 		disk = d.openDisk
 	}
 	t.drill = d
-	for _, phase := range []func(context.Context) error{d.images, disk, d.bootHost} {
+	readSymbols := func(context.Context) error { return t.readSymbols() }
+	for _, phase := range []func(context.Context) error{d.images, readSymbols, disk, d.bootHost} {
 		if err := phase(ctx); err != nil {
 			return err
 		}
@@ -153,15 +154,42 @@ func (t *tracer) boot(ctx context.Context) error {
 	}
 	t.m, t.passed = m, Point{Name: PointArmed}.order()
 	t.trampolines = [2]uint64{t.drill.freeze &^ 0xfff, t.drill.freeze&^0xfff + 0x1000}
-	var err error
-	if t.host, err = symbols.Open(bytes.NewReader(d.Host)); err != nil && t.host == nil {
+	return nil
+}
+
+// readSymbols reads the symbols of both images, and looks for those that were
+// asked for.
+func (t *tracer) readSymbols() (err error) {
+	if t.host, err = symbols.Open(bytes.NewReader(t.drill.Host)); err != nil && t.host == nil {
 		return fmt.Errorf("symbols of the host: %w", err)
 	}
-	if t.rescue, err = symbols.Open(bytes.NewReader(d.Rescue)); err != nil && t.rescue == nil {
+	if t.rescue, err = symbols.Open(bytes.NewReader(t.drill.Rescue)); err != nil && t.rescue == nil {
 		return fmt.Errorf("symbols of the rescue program: %w", err)
 	}
 	t.main, _ = t.rescue.SymbolAddress("main.main")
+	for _, p := range []Point{t.config.From, t.config.To} {
+		if _, err := t.address(p); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// address is where a point is that has an address or a symbol.
+func (t *tracer) address(p Point) (uint64, error) {
+	if name, ok := strings.CutPrefix(p.Symbol, rescueSymbol); ok {
+		if address, ok := t.rescue.SymbolAddress(name); ok {
+			return address, nil
+		}
+		return 0, fmt.Errorf("the rescue program has no symbol %q", name)
+	}
+	if p.Symbol != "" {
+		if address, ok := t.host.SymbolAddress(p.Symbol); ok {
+			return address, nil
+		}
+		return 0, fmt.Errorf("the host has no symbol %q; those of the rescue program have rescue: in front", p.Symbol)
+	}
+	return p.Address, nil
 }
 
 // findPanic finds out at which instruction the panic begins, by letting the host
@@ -186,18 +214,14 @@ func (t *tracer) goTo(ctx context.Context, p Point) error {
 	if p.Count != 0 {
 		return t.runTo(ctx, t.m.Instructions()+p.Count, 0, p)
 	}
-	address := p.Address
-	if name, ok := strings.CutPrefix(p.Symbol, rescueSymbol); ok {
+	if strings.HasPrefix(p.Symbol, rescueSymbol) {
 		if err := t.goToNamed(ctx, Point{Name: PointFreeze}.order()); err != nil {
 			return err
 		}
-		if address, ok = t.rescue.SymbolAddress(name); !ok {
-			return fmt.Errorf("the rescue program has no symbol %q", name)
-		}
-	} else if p.Symbol != "" {
-		if address, ok = t.host.SymbolAddress(p.Symbol); !ok {
-			return fmt.Errorf("the host has no symbol %q; those of the rescue program have rescue: in front", p.Symbol)
-		}
+	}
+	address, err := t.address(p)
+	if err != nil {
+		return err
 	}
 	return t.runTo(ctx, 0, address, p)
 }
