@@ -19,9 +19,6 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 	orders := make([]byte, handoff.OrdersSize)
 	u32 := func(offset int, v uint32) { binary.LittleEndian.PutUint32(orders[offset:], v) }
 	u64 := func(offset int, v uint64) { binary.LittleEndian.PutUint64(orders[offset:], v) }
-	ticks := func(d time.Duration) uint64 {
-		return uint64(d.Microseconds()) * max(a.facts.Clock.Kilohertz, 1) / 1000
-	}
 	lists, err := a.Level.lists(a.facts.MessageBuffer.Length != 0)
 	if err != nil {
 		return err
@@ -39,8 +36,8 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 		limit = DefaultLoopLimit
 	}
 	machine := &a.facts.Panic
-	u64(handoff.OrderOffsetPatience, ticks(patience))
-	u64(handoff.OrderOffsetBudget, ticks(listBudget))
+	u64(handoff.OrderOffsetPatience, a.ticks(patience))
+	u64(handoff.OrderOffsetBudget, a.ticks(listBudget))
 	u32(handoff.OrderOffsetLists, lists)
 	u32(handoff.OrderOffsetNotifiers, uint32(len(notifiers)))
 	u32(handoff.OrderOffsetLoopLimit, uint32(max(limit, 0)))
@@ -61,6 +58,25 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 	u64(handoff.OrderOffsetRamoopsSize, uint64(a.zoneSize))
 	u32(handoff.OrderOffsetBuildIDSize, uint32(copy(orders[handoff.OrderOffsetBuildID:], a.facts.Host.BuildID)))
 
+	area := block.Range(handoff.PartPanicArea).Start
+	for _, piece := range []struct {
+		data   []byte
+		offset physmem.Address
+	}{{orders, handoff.PanicOffsetOrders}, {a.slots(notifiers), handoff.PanicOffsetNotifiers}} {
+		if _, err := a.memory.WritePhysical(piece.data, area+piece.offset); err != nil {
+			return fmt.Errorf("orders for the panic path: %w", err)
+		}
+	}
+	return nil
+}
+
+// ticks is a time in counts of the host's counter.
+func (a *arming) ticks(d time.Duration) uint64 {
+	return uint64(d.Microseconds()) * max(a.facts.Clock.Kilohertz, 1) / 1000
+}
+
+// slots are the notifiers as the panic path reads them.
+func (a *arming) slots(notifiers []Notifier) []byte {
 	slots := make([]byte, len(notifiers)*handoff.NotifierSlotSize)
 	for i := range notifiers {
 		n, slot := &notifiers[i], slots[i*handoff.NotifierSlotSize:]
@@ -72,21 +88,12 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 			budget = DefaultBudget
 		}
 		binary.LittleEndian.PutUint64(slot[handoff.NotifierOffsetFunction:], function(&n.Run))
-		binary.LittleEndian.PutUint64(slot[handoff.NotifierOffsetBudget:], max(ticks(budget), 1))
+		binary.LittleEndian.PutUint64(slot[handoff.NotifierOffsetBudget:], max(a.ticks(budget), 1))
 		binary.LittleEndian.PutUint32(slot[handoff.NotifierOffsetList:], uint32(n.List))
 		binary.LittleEndian.PutUint32(slot[handoff.NotifierOffsetItem:], item)
 		copy(slot[handoff.NotifierOffsetName:][:handoff.MaxNotifierName], n.Name)
 	}
-	area := block.Range(handoff.PartPanicArea).Start
-	for _, piece := range []struct {
-		data   []byte
-		offset physmem.Address
-	}{{orders, handoff.PanicOffsetOrders}, {slots, handoff.PanicOffsetNotifiers}} {
-		if _, err := a.memory.WritePhysical(piece.data, area+piece.offset); err != nil {
-			return fmt.Errorf("orders for the panic path: %w", err)
-		}
-	}
-	return nil
+	return slots
 }
 
 // openRecords opens the record area; nil where the platform's memory does not

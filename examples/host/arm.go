@@ -37,38 +37,8 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for disks: %w", err)
 	}
-	cpus, err := startCPUs(environment)
-	if err != nil {
-		return nil, err
-	}
-	watchdog, err := watchdog(environment)
-	if err != nil {
-		return nil, err
-	}
-	var quiesce []uint64
-	for _, t := range disks {
-		if t.Bus == handoff.BusPCI && lookup(environment, "quiesce", "") != "" {
-			quiesce = append(quiesce, t.Address)
-		}
-	}
-	patience, err := time.ParseDuration(lookup(environment, "patience", "0s"))
-	if err != nil {
-		return nil, fmt.Errorf("patience: %w", err)
-	}
-	limit, err := strconv.Atoi(lookup(environment, "loop.limit", "0"))
-	if err != nil {
-		return nil, fmt.Errorf("loop.limit: %w", err)
-	}
-	ramoops, err := ramoops(environment)
-	if err != nil {
-		return nil, err
-	}
-	var platform rescue.Platform = kernel.Platform{}
-	if lookup(environment, "fill", "") != "" {
-		platform = allPages{}
-	}
-	return rescue.Arm(rescue.Config{
-		Platform:    platform,
+	c := rescue.Config{
+		Platform:    kernel.Platform{},
 		Image:       program,
 		ImageRange:  module.AlignOutward(handoff.PageSize),
 		Environment: environment,
@@ -76,15 +46,46 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		Targets:     disks,
 		PCI:         spaces,
 		NMI:         true,
-		CPUs:        max(cpus, 2), // one more may be started later
 		Notifiers:   notifiers(environment),
-		LoopLimit:   limit,
-		Patience:    patience,
-		Ramoops:     ramoops,
-		Watchdog:    watchdog,
-		Quiesce:     quiesce,
-		Information: map[string]rescue.Information{"all": rescue.InformationAll, "none": rescue.InformationNone}[lookup(environment, "information", "")],
-	})
+	}
+	if lookup(environment, "fill", "") != "" {
+		c.Platform = allPages{}
+	}
+	if err := atPanic(&c); err != nil {
+		return nil, err
+	}
+	return rescue.Arm(c)
+}
+
+// atPanic sets what the command line wants of the panic path. All zeros is a good
+// choice here, too.
+func atPanic(c *rescue.Config) error {
+	cpus, err := startCPUs(c.Environment)
+	if err != nil {
+		return err
+	}
+	c.CPUs = max(cpus, 2) // one more may be started later
+	if c.Watchdog, err = watchdog(c.Environment); err != nil {
+		return err
+	}
+	if c.Ramoops, err = ramoops(c.Environment); err != nil {
+		return err
+	}
+	if c.Patience, err = time.ParseDuration(lookup(c.Environment, "patience", "0s")); err != nil {
+		return fmt.Errorf("patience: %w", err)
+	}
+	if c.LoopLimit, err = strconv.Atoi(lookup(c.Environment, "loop.limit", "0")); err != nil {
+		return fmt.Errorf("loop.limit: %w", err)
+	}
+	for _, t := range c.Targets {
+		if t.Bus == handoff.BusPCI && lookup(c.Environment, "quiesce", "") != "" {
+			c.Quiesce = append(c.Quiesce, t.Address)
+		}
+	}
+	c.Information = map[string]rescue.Information{
+		"all": rescue.InformationAll, "none": rescue.InformationNone,
+	}[lookup(c.Environment, "information", "")]
+	return nil
 }
 
 // place is where the command line wants the reservation. All zeros is a good
