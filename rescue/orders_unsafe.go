@@ -70,9 +70,14 @@ func (a *arming) writeOrders(block *handoff.Block, at uintptr) error {
 	return nil
 }
 
-// ticks is a time in counts of the host's counter.
+// ticks is a time in counts of the host's counter. One whose frequency is not
+// known is taken for 1 GHz: too short a time is as bad as none.
 func (a *arming) ticks(d time.Duration) uint64 {
-	return uint64(d.Microseconds()) * max(a.facts.Clock.Kilohertz, 1) / 1000
+	kilohertz := a.facts.Clock.Kilohertz
+	if kilohertz == 0 {
+		kilohertz = 1_000_000
+	}
+	return uint64(d.Microseconds()) * kilohertz / 1000
 }
 
 // slots are the notifiers as the panic path reads them.
