@@ -59,6 +59,11 @@
 // until somebody acknowledges them (Armed.Records), and so does the count of
 // panics in a row. Armed.Healthy ends the row.
 //
+// Two stores outlive the reservation. Config.Ramoops is memory that the panic path
+// writes the record to, for Linux to find. Armed.SaveRecords copies to firmware's
+// variables what earlier boots have left, while the host is healthy: why not at
+// the panic is said in package record/efivar.
+//
 // # Platform
 //
 // The machine is reached through Platform alone. Package kernel has one

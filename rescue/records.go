@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/record"
+	"github.com/seed64aab995/rescuekernel/record/efivar"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
 
@@ -69,4 +70,35 @@ func (a *Armed) Healthy() {
 	if a.records != nil {
 		a.records.Healthy()
 	}
+}
+
+// hostSource is the name of record.SourceHost, which records of panics are from.
+const hostSource = "host"
+
+// SaveRecords copies what panics of earlier boots have left in the record area into
+// variables of the firmware's, which outlive a loss of power: the first of those
+// records and the last. It says how many there are to copy. Saving again what is there
+// already writes nothing.
+func (a *Armed) SaveRecords(s efivar.VariableStore) (int, error) {
+	if a.records == nil || !a.adopted.Found {
+		return 0, nil
+	}
+	contents, err := a.records.Contents()
+	if err != nil {
+		return 0, fmt.Errorf("records for firmware: %w", err)
+	}
+	var earlier []record.Stored
+	for _, stored := range contents.Records {
+		if !stored.Loss && stored.Source == hostSource && stored.RestartID != contents.RestartID {
+			earlier = append(earlier, stored)
+		}
+	}
+	for i, stored := range earlier {
+		if i == 0 || i == len(earlier)-1 {
+			if err := efivar.Save(s, stored.Data); err != nil {
+				return len(earlier), err
+			}
+		}
+	}
+	return len(earlier), nil
 }

@@ -49,6 +49,10 @@ func main() {
 		fmt.Println("host:", err)
 		os.Exit(1)
 	}
+	if err := saveRecords(armed); err != nil {
+		fmt.Println("host:", err)
+		os.Exit(1)
+	}
 	after, err := time.ParseDuration(lookup(environment, "after", "10ms"))
 	if err != nil {
 		fmt.Println("host: after:", err)

@@ -5,6 +5,7 @@ package qemu
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,14 +67,8 @@ func (m *guest) prepareFirmware() error {
 	if m.directory, err = os.MkdirTemp("", "qemu-uefi"); err != nil {
 		return fmt.Errorf("make directory for a system partition: %w", err)
 	}
-	if m.firmware.variables != "" {
-		empty, err := os.ReadFile(m.firmware.variables)
-		if err == nil {
-			err = os.WriteFile(m.variables(), empty, 0o600)
-		}
-		if err != nil {
-			return fmt.Errorf("firmware's variables: %w", err)
-		}
+	if err := m.prepareVariables(); err != nil {
+		return fmt.Errorf("firmware's variables: %w", err)
 	}
 	boot := filepath.Join(m.partition(), "EFI", "BOOT")
 	err = os.MkdirAll(boot, 0o700)
@@ -86,7 +81,31 @@ func (m *guest) prepareFirmware() error {
 	return nil
 }
 
-func (m *guest) variables() string { return filepath.Join(m.directory, "variables") }
+// prepareVariables makes the file of the variables, if it is not there.
+func (m *guest) prepareVariables() error {
+	if m.firmware.variables == "" {
+		if m.options.Variables != "" {
+			return machine.ErrUnsupported
+		}
+		return nil
+	}
+	if _, err := os.Stat(m.variables()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	empty, err := os.ReadFile(m.firmware.variables)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(m.variables(), empty, 0o600)
+}
+
+func (m *guest) variables() string {
+	if m.options.Variables != "" {
+		return m.options.Variables
+	}
+	return filepath.Join(m.directory, "variables")
+}
+
 func (m *guest) partition() string { return filepath.Join(m.directory, "partition") }
 
 // firmwareArguments are the flash, and a disk that QEMU makes of the system

@@ -21,6 +21,10 @@ type Options struct {
 	// from a disk, the first on PCI, with a system partition. Without the firmware's
 	// files New gives machine.ErrUnavailable.
 	UEFI bool
+	// Variables is the file of the firmware's variables, made from the firmware's own
+	// if it is not there; empty: one that lasts as long as the machine. Boards whose
+	// firmware keeps none (arm64) give machine.ErrUnsupported.
+	Variables string
 }
 
 // New makes an amd64 machine with QEMU's emulation.

@@ -18,6 +18,20 @@
 // into a second variable, "RescueRecord2", so that a loop of panics writes no more
 // than that often. It is never larger than MaxSize.
 //
+// # Not at the panic
+//
+// A record is saved by the next boot that finds it in the reservation, or by the host
+// while it is healthy (rescue.Armed.SaveRecords), and not by the panic path, although
+// run-time services could be called there. They are code of firmware's, in ring 0 or EL1,
+// that allows one caller at a time (2.10, 8.1) and may have been interrupted by the panic; they
+// write to firmware's memory, which is evidence by then; on amd64 most enter system
+// management mode, which stops all CPUs; writing flash takes as long as it takes, and
+// neither a timer nor a guard of ours ends it. The panic path's rule is to be able to
+// end what it calls. What is lost by that is the record of a panic after which power failed
+// and nothing was dumped.
+//
+// # Stores
+//
 // VariableStore is how a host reaches its firmware's GetVariable and SetVariable.
 // Linux shows the same variables as files of efivarfs, which begin with four bytes
 // of attributes: ParseFile. OpenImage reads the image of a virtual machine's flash,

@@ -142,6 +142,11 @@ func Save(s VariableStore, record []byte) error {
 	} else if !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("save record: %s: %w", FirstName, err)
 	}
+	if name == LastName {
+		if old, _, err := s.GetVariable(name, Vendor); err == nil && string(old) == string(data) {
+			return nil
+		}
+	}
 	if err := s.SetVariable(name, Vendor, OurAttributes, data); err != nil {
 		return fmt.Errorf("save record: %s: %w", name, err)
 	}

@@ -161,3 +161,44 @@ func Example() {
 	// host.fault.panic boom
 	// <nil>
 }
+
+// services are a kernel's, with an error of their own for what is not there.
+type services struct{ *store }
+
+var errAbsent = errors.New("status 14")
+
+func (s services) Get(name string, vendor [16]byte) ([]byte, uint32, error) {
+	data, attributes, err := s.GetVariable(name, vendor)
+	if errors.Is(err, efivar.ErrNotFound) {
+		err = errAbsent
+	}
+	return data, uint32(attributes), err
+}
+
+func (s services) Set(name string, vendor [16]byte, attributes uint32, data []byte) error {
+	return s.SetVariable(name, vendor, efivar.Attributes(attributes), data)
+}
+
+// TestServices saves by a kernel's services, and writes nothing twice.
+func TestServices(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	v := efivar.NewStore(services{s}, errAbsent)
+	for range 2 {
+		for n := range uint64(3) {
+			if n != 1 {
+				require.NoError(t, efivar.Save(v, sample(t, n)))
+			}
+		}
+	}
+	require.Equal(t, 2, s.writes)
+	records, err := efivar.Load(v)
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{sample(t, 0), sample(t, 2)}, records)
+	s.err = errAbsent
+	_, _, err = v.GetVariable(efivar.FirstName, efivar.Vendor)
+	require.ErrorIs(t, err, efivar.ErrNotFound)
+	s.err = errors.New("device error")
+	require.ErrorIs(t, efivar.Clear(v), s.err)
+	require.NotErrorIs(t, efivar.Clear(v), efivar.ErrNotFound)
+}
