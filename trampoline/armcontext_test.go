@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +59,7 @@ type armHost struct {
 
 	threadStack bool            // EL1t: it is on SP_EL0
 	decoy       physmem.Address // what it has mapped where the image goes; 0 is nothing
+	gic         int             // version of the interrupt controller; 0: 2
 }
 
 var armHosts = []armHost{
@@ -75,6 +77,7 @@ var armHosts = []armHost{
 	{name: "EL2", level: atEL2},
 	{name: "EL2, MMU off", level: atEL2, mmuOff: true},
 	{name: "EL2, 64 KiB granule, nothing masked", level: atEL2, paging: arm64.Paging{Granule: arm64.Granule64K}, pstate: pstateFlags},
+	{name: "EL2, GIC 3", level: atEL2, gic: 3},
 	{name: "EL2 with VHE", cpu: "max", level: atVHE},
 	{name: "EL2 with VHE, both halves, PAN", cpu: "max", level: atVHE, upper: true, pstate: arm64.PSTATEPAN},
 	{name: "EL2 with VHE, guarded pages", cpu: "max", level: atVHE, guarded: true, pstate: pstateBTypeCall},
@@ -123,6 +126,9 @@ var armQEMU = armRunner{"qemu", func(h *armHandOff, loader []byte) (machine.Mach
 	if h.host.level != atEL1 {
 		o.Board = "virt,virtualization=on"
 	}
+	if h.host.gic != 0 {
+		o.Board += fmt.Sprintf(",gic-version=%d", h.host.gic)
+	}
 	m, err := o.New(machine.Config{MemorySize: armMemory, Boot: machine.Boot{Image: loader}})
 	if err == nil {
 		h.machine = m
@@ -135,7 +141,7 @@ var armQEMU = armRunner{"qemu", func(h *armHandOff, loader []byte) (machine.Mach
 // with maintenance and system registers that take as long as they may.
 var armEmulated = armRunner{"emulated", func(h *armHandOff, loader []byte) (machine.Machine, error) {
 	o := emulated.Options{
-		Architecture: machine.ARM64, CPU: h.host.cpu, EL2: h.host.level != atEL1, Caches: emulated.KeptLines, Delayed: true,
+		Architecture: machine.ARM64, CPU: h.host.cpu, EL2: h.host.level != atEL1, GIC: h.host.gic, Caches: emulated.KeptLines, Delayed: true,
 	}
 	m, err := o.New(machine.Config{MemorySize: armMemory})
 	if err != nil {

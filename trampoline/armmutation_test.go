@@ -24,13 +24,18 @@ const (
 	armSpin                    = 0x14000000
 )
 
+// armInterface reads registers of a GIC's CPU interface that EL2 can keep from EL1:
+// MRS of ICC_SRE_EL1, ICC_PMR_EL1 and ICC_IGRPEN1_EL1.
+var armInterface = []uint32{0xd538cca0, 0xd5384600, 0xd538cce0}
+
 // worstARM64 are contexts in which every instruction has something to do.
 var worstARM64 = []armHost{
 	{name: "EL1", cpu: "max", mdscr: 1<<15 | 1<<13, upper: true},
 	{name: "EL1, 64 KiB granule", paging: arm64.Paging{Granule: arm64.Granule64K}},
 	{name: "EL1t", cpu: "max", pstate: pstateFlags, threadStack: true},
 	{name: "EL2", cpu: "max", level: atEL2},
-	{name: "VHE", cpu: "max", level: atVHE, upper: true},
+	{name: "EL2, GIC 3", level: atEL2, gic: 3},
+	{name: "VHE", cpu: "max", level: atVHE, upper: true, gic: 3},
 }
 
 // worstHost makes a host that leaves nothing tidy: it has written the trampoline
@@ -56,7 +61,11 @@ func newWorstHost(t *testing.T, host armHost) *worstHost {
 	h.write(armContext+8*8, binary.LittleEndian.AppendUint64(nil, uint64(armPlace)+atEntry)) // the loader goes there
 	h.spoilSystem()
 	h.runTo(uint64(armPlace) + atEntry + armLeave)
-	h.write(armPlace+atEntry, binary.LittleEndian.AppendUint32(nil, armSpin)) // the image is there at last
+	image := make([]byte, 0, 16) // it is there at last
+	for _, word := range append([]uint32{armSpin}, armInterface...) {
+		image = binary.LittleEndian.AppendUint32(image, word)
+	}
+	h.write(armPlace+atEntry, image)
 	return h
 }
 
@@ -150,7 +159,26 @@ func (h *worstHost) handOver(offset int) {
 	exit, err := h.machine.Step(h.context, 0)
 	require.NoError(h.t, err)
 	require.EqualValues(h.t, entryVA, exit.PC, "the image's first instruction is another: %v", exit)
+	h.checkInterface()
 	h.checkMemory(before)
+}
+
+// checkInterface requires that EL1 has the system registers of a GIC's CPU
+// interface, which EL2 had not turned on.
+func (h *worstHost) checkInterface() {
+	if h.host.gic != 3 {
+		return
+	}
+	state, err := h.machine.State(0)
+	require.NoError(h.t, err)
+	state.(*machine.ARM64State).PCReg = entryVA + 4
+	require.NoError(h.t, h.machine.SetState(0, state))
+	for i := range armInterface {
+		after := uint64(entryVA + 4*(i+2))
+		exit, err := h.machine.Step(h.context, 0)
+		require.NoError(h.t, err)
+		require.EqualValues(h.t, after, exit.PC, "EL1 has not the GIC's registers: %v", exit)
+	}
 }
 
 // checkHypervisor requires that EL2 leaves EL1 alone.
@@ -185,16 +213,18 @@ var redundantARM64 = map[string]string{
 	"078 ISB SY":                    "the exception return is one, too",
 	"07c TLBI ALLE2":                "EL2 translates no more",
 	"094 MOV X0, #0x33ff":           "what is in X0 traps nothing either",
-	"0ac MOV X0, #0x800":            "only the MMU's bit counts until level1, and no other value here has it",
-	"0b0 MOVK X0, #0x30d0, LSL #16": "the same",
-	"0c8 DSB SY":                    "the next one is before anything that depends on it",
-	"0e0 MOV X0, #0x800":            "only the MMU's bit counts until the last SCTLR_EL1, and no other value here has it",
-	"0e4 MOVK X0, #0x30d0, LSL #16": "the same",
-	"0e8 MSR SCTLR_EL1, X0":         "this page is mapped by host and image, and the emulated TLB never loses what maps it between the two",
-	"0ec ISB SY":                    "the next one is before anything that depends on it",
-	"0fc ISB SY":                    "the next one is before anything that depends on it",
-	"128 ISB SY":                    "a CPU may let SCTLR_EL1 hold before TTBR0_EL1; the emulated one does not",
-	"130 ISB SY":                    "the exception return is one, too",
+	"0c0 ISB SY":                    "the emulated GIC's registers do not wait for one",
+	"0c4 MRS X0, ICC_SRE_EL2":       "the emulated machine has no EL3 that keeps the registers off",
+	"0c8 TBZ W0, #0, .+0x8":         "the same",
+	"0d4 MOVK X0, #0x30d0, LSL #16": "only the MMU's bit counts until level1",
+	"0ec DSB SY":                    "the next one is before anything that depends on it",
+	"104 MOV X0, #0x800":            "only the MMU's bit counts until the last SCTLR_EL1, and no other value here has it",
+	"108 MOVK X0, #0x30d0, LSL #16": "the same",
+	"10c MSR SCTLR_EL1, X0":         "this page is mapped by host and image, and the emulated TLB never loses what maps it between the two",
+	"110 ISB SY":                    "the next one is before anything that depends on it",
+	"120 ISB SY":                    "the next one is before anything that depends on it",
+	"14c ISB SY":                    "a CPU may let SCTLR_EL1 hold before TTBR0_EL1; the emulated one does not",
+	"154 ISB SY":                    "the exception return is one, too",
 }
 
 // TestMutationsARM64 leaves out one instruction after the other on the emulated

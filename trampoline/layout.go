@@ -18,7 +18,7 @@ const (
 
 	// InstructionsARM64 is the same for arm64's, from EL2 and with cache lines
 	// of 64 bytes.
-	InstructionsARM64 = 173
+	InstructionsARM64 = 182
 
 	// FreezePoint is the offset of the first instruction in the page.
 	FreezePoint = 0

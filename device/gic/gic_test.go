@@ -18,7 +18,7 @@ func TestEncodings(t *testing.T) {
 		gic.SGI1R: gic.Encode(3, 0, 12, 11, 5), gic.ASGI1R: gic.Encode(3, 0, 12, 11, 6), gic.SGI0R: gic.Encode(3, 0, 12, 11, 7),
 		gic.IAR1: gic.Encode(3, 0, 12, 12, 0), gic.EOIR1: gic.Encode(3, 0, 12, 12, 1), gic.HPPIR1: gic.Encode(3, 0, 12, 12, 2),
 		gic.BPR1: gic.Encode(3, 0, 12, 12, 3), gic.CTLR: gic.Encode(3, 0, 12, 12, 4), gic.SRE: gic.Encode(3, 0, 12, 12, 5),
-		gic.IGRPEN0: gic.Encode(3, 0, 12, 12, 6), gic.IGRPEN1: gic.Encode(3, 0, 12, 12, 7), gic.SREEL2: gic.Encode(3, 4, 12, 9, 5),
+		gic.IGRPEN0: gic.Encode(3, 0, 12, 12, 6), gic.IGRPEN1: gic.Encode(3, 0, 12, 12, 7), gic.SREEL2: gic.Encode(3, 4, 12, 9, 5), gic.HCREL2: gic.Encode(3, 4, 12, 11, 0),
 	} {
 		require.Equal(t, want, register)
 	}

@@ -32,6 +32,7 @@ const (
 	IGRPEN0 SystemRegister = 0xc666
 	IGRPEN1 SystemRegister = 0xc667
 	SREEL2  SystemRegister = 0xe64d // ICC_SRE_EL2: S3_4_C12_C9_5
+	HCREL2  SystemRegister = 0xe658 // ICH_HCR_EL2: S3_4_C12_C11_0
 )
 
 // Bits of ICC_CTLR_EL1 (12.2.6).
@@ -50,6 +51,13 @@ const (
 	SRENoFIQBypass     = 1 << 1
 	SRENoIRQBypass     = 1 << 2
 	SREEnable          = 1 << 3
+)
+
+// Bits of ICH_HCR_EL2 that trap EL1's registers (12.4.12).
+const (
+	HypervisorTrapCommon = 1 << 10 // TC
+	HypervisorTrapGroup0 = 1 << 11 // TALL0
+	HypervisorTrapGroup1 = 1 << 12 // TALL1
 )
 
 // Fields of ICC_SGI0R_EL1 and ICC_SGI1R_EL1 (12.2.19).

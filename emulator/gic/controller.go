@@ -33,6 +33,10 @@ type Config struct {
 	// Redistributors and ITS version 3's. ITS 0 is a controller without LPIs.
 	Distributor, CPUInterface, Redistributors, ITS uint64
 
+	// EL2 says that the CPUs have EL2, whose ICC_SRE_EL2 and ICH_HCR_EL2 then
+	// decide about version 3's system registers.
+	EL2 bool
+
 	// Signal, where not nil, is told a CPU's lines when they change.
 	Signal func(cpu int, irq, fiq bool)
 }
@@ -70,6 +74,7 @@ type cpu struct {
 	enable    [2]bool
 	control   uint32
 	activated [2]uint32 // active priorities, a bit each, of each group
+	hypervisor
 }
 
 // Controller is an interrupt controller.
@@ -126,6 +131,7 @@ func (c *Controller) Reset() {
 		p := &c.cpus[i]
 		p.affinity = c.config.Affinity(i)
 		p.edge = 0xffff // SGIs
+		p.traps = hypervisorTraps
 		p.redist = redistributor{waker: gic.WakerProcessorSleep | gic.WakerChildrenAsleep}
 		p.point = [2]uint8{c.leastPoint(0), c.leastPoint(1)}
 		if c.version2() {

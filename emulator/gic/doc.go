@@ -8,7 +8,8 @@
 // [Controller.SetPPI], and tells the lines of each CPU by Config.Signal:
 // IRQ and FIQ, as levels. [Controller.Devices] are its registers in memory;
 // the machine says by [Controller.Select] which CPU accesses them.
-// [Controller.ReadSystem] and [Controller.WriteSystem] are the system registers.
+// [Controller.ReadSystem] and [Controller.WriteSystem] are the system registers,
+// [Controller.Allows] which of them EL1 and EL2 have.
 //
 // # What there is
 //
@@ -25,7 +26,7 @@
 // LPIs: the registers of redistributors and of the translation service keep what
 // is written to them, so that a host can set them up and record them, and
 // commands to the service are taken from the queue; but nothing is translated,
-// and no LPI is ever pending. Virtual CPU interfaces (ICH_*, GICH), the
+// and no LPI is ever pending. Virtual CPU interfaces (GICH, ICH_* but for the traps of ICH_HCR_EL2), the
 // extended ranges of PPIs and SPIs, and the state of a CPU that sleeps without
 // asking its redistributor.
 //

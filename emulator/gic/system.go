@@ -42,7 +42,9 @@ func (c *Controller) ReadSystem(i int, r gic.SystemRegister) (v uint64, ok bool)
 	case gic.SRE:
 		return systemEnable, true
 	case gic.SREEL2:
-		return systemEnable | gic.SREEnable, true
+		return p.hypervisor.enable, true
+	case gic.HCREL2:
+		return p.traps, true
 	case gic.IGRPEN0, gic.IGRPEN1:
 		if p.enable[group(r)] {
 			return 1, true
@@ -108,7 +110,11 @@ func (c *Controller) WriteSystem(i int, r gic.SystemRegister, v uint64) (ok bool
 		c.send(i, v, 0)
 	case gic.CTLR:
 		p.control = uint32(v) & (gic.ControlCommonPoint | gic.ControlSplitEnd)
-	case gic.SRE, gic.SREEL2: // all bits are fixed
+	case gic.SRE: // all bits are fixed
+	case gic.SREEL2:
+		p.hypervisor.enable = v & (systemEnable | gic.SREEnable)
+	case gic.HCREL2:
+		p.traps = v & hypervisorTraps
 	case gic.IGRPEN0, gic.IGRPEN1:
 		p.enable[group(r)] = v&1 != 0
 	default:

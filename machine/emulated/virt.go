@@ -127,7 +127,7 @@ type computer struct {
 func (v *virt) powerOn(memory *emulator.Memory, config machine.Config) (made parts, err error) {
 	c := &computer{virt: v, memory: memory}
 	c.gic, err = gic.New(gic.Config{
-		Version: v.options.GIC, CPUs: config.CPUs,
+		Version: v.options.GIC, CPUs: config.CPUs, EL2: v.options.EL2,
 		Distributor: virtDistributor, CPUInterface: virtCPUInterface, Redistributors: virtRedistributors, ITS: virtITS,
 		Signal: c.signal,
 	})
@@ -244,9 +244,12 @@ func (b cpuBus) Write(address uint64, p []byte) (bool, *machine.Exit) {
 type systemInterface struct{ *gic.Controller }
 
 func (s systemInterface) ReadSystem(c *arm64.CPU, r arm64.SystemRegister) (uint64, bool) {
+	if !s.Allows(c.Index(), c.Level(), hardware.SystemRegister(r)) {
+		return 0, false
+	}
 	return s.Controller.ReadSystem(c.Index(), hardware.SystemRegister(r))
 }
 
 func (s systemInterface) WriteSystem(c *arm64.CPU, r arm64.SystemRegister, v uint64) bool {
-	return s.Controller.WriteSystem(c.Index(), hardware.SystemRegister(r), v)
+	return s.Allows(c.Index(), c.Level(), hardware.SystemRegister(r)) && s.Controller.WriteSystem(c.Index(), hardware.SystemRegister(r), v)
 }

@@ -25,6 +25,9 @@
 #define MSR_R0_VMPIDR_EL2 WORD $0xd51c00a0
 #define MSR_R0_SPSR_EL2   WORD $0xd51c4000
 #define MSR_R0_ELR_EL2    WORD $0xd51c4020
+#define MSR_R0_SRE_EL2    WORD $0xd51cc9a0 // ICC_SRE_EL2
+#define MRS_SRE_EL2_R0    WORD $0xd53cc9a0
+#define MSR_ZR_ICH_HCR    WORD $0xd51ccb1f // ICH_HCR_EL2
 
 // SCTLR with what is 1 for ever, the MMU and the caches off (DDI 0487 D24.2).
 #define SCTLR_EL1_OFF 0x30d00800
@@ -87,6 +90,21 @@ clean:
 	MSR_R0_VPIDR_EL2
 	MRS  MPIDR_EL1, R0
 	MSR_R0_VMPIDR_EL2
+
+	// A GIC's CPU interface by system registers is EL1's, too, where the CPU has
+	// them (ID_AA64PFR0_EL1.GIC) and firmware lets EL2 turn them on (IHI 0069
+	// 12.2, ICC_SRE_EL2; 12.4, ICH_HCR_EL2).
+	MRS  ID_AA64PFR0_EL1, R0
+	UBFX $24, R0, $4, R0
+	CBZ  R0, lower
+	MOVD $15, R0                  // SRE, DFB, DIB, Enable
+	MSR_R0_SRE_EL2
+	ISB  $15
+	MRS_SRE_EL2_R0
+	TBZ  $0, R0, lower
+	MSR_ZR_ICH_HCR                // no trap
+
+lower:
 	MOVD $SCTLR_EL1_OFF, R0
 	MSR  R0, SCTLR_EL1
 	MOVD $EL1H_MASKED, R0
