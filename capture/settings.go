@@ -76,7 +76,9 @@ func ParseSettings(e handoff.Environment) (s Settings, problems []string) {
 	choose("compress", []string{"zstd", "none"}, func(i int) { s.Raw = i == 1 })
 	choose("progress", []string{"yes", "no"}, func(i int) { s.Quiet = i == 1 })
 	if text, ok := lookup("quiesce"); ok {
-		for word := range strings.SplitSeq(text, ",") {
+		for rest, more := text, true; more; {
+			var word string
+			word, rest, more = strings.Cut(rest, ",")
 			address, err := strconv.ParseUint(word, 0, 64)
 			if err != nil || len(s.Quiesce) == maxQuiesce {
 				problems = append(problems, fmt.Sprintf("quiesce=%q: want up to %d numbers: %q", text, maxQuiesce, word))

@@ -22,21 +22,26 @@ type Watchdog struct {
 // parseWatchdog reads the setting: port or memory, address, width, value,
 // separated by commas.
 func parseWatchdog(text string) (w Watchdog, err error) {
-	fields := strings.Split(text, ",")
-	buses := map[string]handoff.Bus{"port": handoff.BusPort, "memory": handoff.BusMMIO}
-	if len(fields) != 4 || buses[fields[0]] == 0 {
+	name, rest, more := strings.Cut(text, ",")
+	bus := handoff.BusMMIO
+	if name == "port" {
+		bus = handoff.BusPort
+	}
+	if name != "port" && name != "memory" || strings.Count(text, ",") != 3 {
 		return w, fmt.Errorf("watchdog=%q: want port or memory, address, width, value", text)
 	}
 	var numbers [3]uint64
-	for i, bits := range []int{64, 8, 32} {
-		if numbers[i], err = strconv.ParseUint(fields[1+i], 0, bits); err != nil {
+	for i := 0; more; i++ {
+		var word string
+		word, rest, more = strings.Cut(rest, ",")
+		if numbers[i], err = strconv.ParseUint(word, 0, [...]int{64, 8, 32}[i]); err != nil {
 			return w, fmt.Errorf("watchdog=%q: %w", text, err)
 		}
 	}
 	if n := numbers[1]; n != 1 && n != 2 && n != 4 {
 		return w, fmt.Errorf("watchdog=%q: a width of %d bytes", text, n)
 	}
-	return Watchdog{buses[fields[0]], numbers[0], int(numbers[1]), uint32(numbers[2])}, nil
+	return Watchdog{bus, numbers[0], int(numbers[1]), uint32(numbers[2])}, nil
 }
 
 // Patted tells that the watchdog was patted when the counter was at now, and

@@ -95,7 +95,13 @@ func (d *Dumper) encodeNotes() []byte {
 		func() string { n.Marks = n.Marks[:min(len(n.Marks), 4)]; return "marks" },
 		func() string { n.FaultRecord = nil; return "fault record" },
 		func() string {
-			n.CPUs = slices.DeleteFunc(slices.Clone(n.CPUs), func(c CPUNote) bool { return c.Flags&CPUPanicked == 0 })
+			var panicked []CPUNote
+			for _, c := range n.CPUs {
+				if c.Flags&CPUPanicked != 0 {
+					panicked = append(panicked, c)
+				}
+			}
+			n.CPUs = panicked
 			return "states of the other CPUs"
 		},
 		func() string { n.CPUs = nil; return "states of the CPUs" },

@@ -113,7 +113,7 @@ func ParseHeader(data []byte) (*Header, error) {
 			*field.long(h) = order.Uint64(data[field.offset:])
 		}
 	}
-	if offset, ok := shortKernelBase[f.architecture]; ok {
+	if offset, ok := shortKernelBase(f.architecture); ok {
 		h.KernelBase = uint64(order.Uint32(data[offset:]))
 	}
 	if f.architecture == PowerPC64 {

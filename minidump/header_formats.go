@@ -120,7 +120,7 @@ var headerFormats = []headerFormat{
 }
 
 // shortKernelBase is the offset of kernbase where it is 32 bits wide.
-var shortKernelBase = map[Architecture]int{I386: 40, ARM: 40}
+func shortKernelBase(a Architecture) (offset int, ok bool) { return 40, a == I386 || a == ARM }
 
 // formatOf returns the header format of a, or nil.
 func formatOf(a Architecture) *headerFormat {
