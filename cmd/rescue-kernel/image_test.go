@@ -62,6 +62,7 @@ func TestImage(t *testing.T) {
 		}
 	}
 	require.Contains(t, names, "github.com/seed64aab995/rescuekernel/capture")
+	require.Less(t, sizes["github.com/seed64aab995/rescuekernel/machdep/arm64"], uint64(1000), "it dumps hosts of amd64 only")
 	t.Logf("image of %d bytes", image.ImageSize)
 }
 
