@@ -157,6 +157,37 @@ func TestInstructionCache(t *testing.T) {
 	}
 }
 
+// TestCodeOfBlocks: code that is changed while it is kept as a block, also by
+// another CPU, is executed anew when the instruction caches that have it forget
+// it.
+func TestCodeOfBlocks(t *testing.T) {
+	t.Parallel()
+	const (
+		moveOne, moveTwo = 0xd2800023, 0xd2800043 // MOV X3, #1 and #2
+		spin             = 0x14000000
+	)
+	for name, test := range map[string]struct {
+		forget uint32 // of the CPU that changes it
+		want   uint64
+	}{
+		"NOP": {0xd503201f, 1}, "IC IVAU": {0xd50b7520, 2}, "IC IALLU, of another CPU": {0xd508751f, 1}, "IC IALLUIS": {0xd508711f, 2},
+	} {
+		r := newCacheBed(t, KeepLines)
+		other := bedOver(t, r.m, Config{Caches: r.c.config.Caches})
+		other.page()
+		r.code(bedData, moveOne, spin)
+		runBlocks := func() uint64 {
+			other.c.pc, other.c.r[3] = pagedBase, 0
+			require.Nil(t, other.c.Run(other.c.count+10, false))
+			return other.c.r[3]
+		}
+		require.EqualValues(t, 1, runBlocks(), name)
+		r.c.r[2] = spin<<32 | moveTwo
+		r.run(storeCacheable, cleanToUnified, barrier, test.forget, barrier)
+		require.Equal(t, test.want, runBlocks(), name)
+	}
+}
+
 // TestCodeWithoutCaches: where caches are not modelled, code that is changed is
 // executed at once, also behind the store in one block.
 func TestCodeWithoutCaches(t *testing.T) {

@@ -157,6 +157,13 @@ func TestTimer(t *testing.T) {
 	r.c.r[1] = 3
 	r.run(0xd51be321) // masked
 	require.Equal(t, map[Timer]bool{TimerVirtual: false}, outputs)
+	at = r.c.now()/TicksPerCount + 10
+	r.c.r[0], r.c.r[1] = at, 1
+	r.run(0xd51be240, 0xd51be221) // MSR CNTP_CVAL_EL0, X0; MSR CNTP_CTL_EL0, X1
+	r.c.SetTime(at*TicksPerCount - 1)
+	require.False(t, outputs[TimerPhysical])
+	r.c.SetTime(at * TicksPerCount) // the condition is met when they are equal
+	require.True(t, outputs[TimerPhysical])
 	r.c.r[0], r.c.r[1] = 1<<62, 1
 	r.run(0xd51be240, 0xd51be221) // MSR CNTP_CVAL_EL0, X0; MSR CNTP_CTL_EL0, X1: in the far future
 	require.False(t, outputs[TimerPhysical])

@@ -85,6 +85,54 @@ func TestASIDs(t *testing.T) {
 	}
 }
 
+// TestContiguous: an entry with the contiguous hint is one of the TLB for all
+// that the hint joins (DDI 0487 D8.6.1).
+func TestContiguous(t *testing.T) {
+	t.Parallel()
+	const load = 0xf9400041 // LDR X1, [X2]
+	for hint, want := range map[uint64]uint64{0: 7, 1 << 52: 6} {
+		r := newPagedBed(t, Config{})
+		for i := range uint64(16) {
+			r.put(pagedLeaf+8*i, bedData+i<<12|pageNormal|hint)
+		}
+		r.put(bedData+0x6000, 6)
+		r.put(bedData+0x7000, 7)
+		r.c.r[2] = pagedBase + 0x3000
+		r.run(load)
+		r.put(pagedLeaf+8*6, bedData+0x7000|pageNormal) // seen where page 3 does not stand for it
+		r.c.r[2] = pagedBase + 0x6000
+		r.run(load)
+		require.Equal(t, want, r.c.r[1], "hint %#x", hint)
+	}
+}
+
+// TestRegimesApart: TLBI of EL1 leaves EL2's translations, and the other way
+// round.
+func TestRegimesApart(t *testing.T) {
+	t.Parallel()
+	const levelEL2, load = 0x3c9, 0xf9400041
+	for name, test := range map[string]struct {
+		word uint32
+		want uint64
+	}{"ALLE1": {sysWord(4, 8, 7, 4), 1}, "VMALLE1": {sysWord(0, 8, 7, 0), 1}, "ALLE2": {sysWord(4, 8, 7, 0), 2}, "VAE2": {sysWord(4, 8, 7, 1), 2}} {
+		r := newBed(t, Config{EL2: true})
+		r.page()
+		r.put(bedTable+8, 0x40000000|0x741)
+		r.put(pagedLeaf, bedData|pageNormal|1<<6)
+		r.put(bedData, 1)
+		r.put(bedData+0x1000, 2)
+		r.system(levelEL2, map[string]uint64{
+			"SCTLR_EL2": sctlrPaged, "TCR_EL2": 25 | 1<<8 | 1<<10 | 3<<12 | 2<<16 | 1<<31 | 1<<23, "MAIR_EL2": mairPaged, "TTBR0_EL2": bedTable, "HCR_EL2": 1 << 31,
+		})
+		r.c.r[0], r.c.r[2] = pagedBase>>12, pagedBase
+		r.run(load)
+		require.EqualValues(t, 1, r.c.r[1], name)
+		r.put(pagedLeaf, (bedData+0x1000)|pageNormal|1<<6)
+		r.run(test.word, load)
+		require.Equal(t, test.want, r.c.r[1], name)
+	}
+}
+
 // TestBroadcast: TLBI ...IS reaches other CPUs, the others do not.
 func TestBroadcast(t *testing.T) {
 	t.Parallel()
