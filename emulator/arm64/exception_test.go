@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	machdep "github.com/seed64aab995/rescuekernel/machdep/arm64"
+	"github.com/seed64aab995/rescuekernel/machine"
 )
 
 // TestIllegalReturn: ERET to what there is not sets PSTATE.IL and stays (DDI 0487
@@ -78,5 +79,26 @@ func TestCrossingStore(t *testing.T) {
 		require.EqualValues(t, pagedBase+0x1000, r.c.sys.far[1], name)
 		require.EqualValues(t, 0x07, r.c.sys.esr[1]&0x3f, name)
 		require.NotZero(t, r.c.sys.esr[1]&(1<<6), "WnR, %s", name)
+	}
+}
+
+// emptyBus is a bus without a device.
+type emptyBus struct{}
+
+func (emptyBus) Read(uint64, []byte) (bool, *machine.Exit)  { return false, nil }
+func (emptyBus) Write(uint64, []byte) (bool, *machine.Exit) { return false, nil }
+
+// TestExternalAbort: where there is neither RAM nor a device a data abort tells
+// of the address, and whether it was written.
+func TestExternalAbort(t *testing.T) {
+	t.Parallel()
+	for _, bus := range []Bus{nil, emptyBus{}} {
+		for word, write := range map[uint32]uint64{0xf9400001: 0, 0xf9000001: 1} { // LDR X1, [X0]; STR X1, [X0]
+			r := newBed(t, Config{Bus: bus})
+			r.c.r[0] = 0x1000
+			r.run(word)
+			require.EqualValues(t, 0x1000, r.c.sys.far[1])
+			require.Equal(t, uint64(machdep.ClassDataCurrent)<<26|1<<25|write<<6|0x10, r.c.sys.esr[1], "%08x", word)
+		}
 	}
 }

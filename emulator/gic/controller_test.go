@@ -279,3 +279,17 @@ func TestRefusals(t *testing.T) {
 	require.False(t, ok)
 	require.False(t, c.WriteSystem(0, definitions.PMR, 0))
 }
+
+// TestPriorityMask: an interrupt is signalled if its priority is above the mask,
+// not where it is the mask's (4.8.4; v2 3.3.2).
+func TestPriorityMask(t *testing.T) {
+	t.Parallel()
+	sides(t, 1, func(t *testing.T, s side) {
+		s.enable(0, 27, 0x80)
+		s.SetPPI(0, 27, true)
+		for mask, want := range map[uint8]string{0x70: "", 0x80: "", 0x88: "irq", 0xf8: "irq"} {
+			s.mask(0, mask)
+			require.Equal(t, want, s.lines[0], "mask %#x", mask)
+		}
+	})
+}
