@@ -116,14 +116,21 @@ func TestGuestHandOffARM64(t *testing.T) {
 	require.Contains(t, out, `greeting "hello from the host"`)
 }
 
-// TestSameAgainARM64: two runs of a guest are equal in every byte.
+// TestSameAgainARM64: two runs of a guest from power-on are equal in every byte,
+// also with faults by script, which make them different from one without.
 func TestSameAgainARM64(t *testing.T) {
 	t.Parallel()
-	var snapshots [2]*machine.Snapshot
-	var counts [2]uint64
+	var snapshots [4]*machine.Snapshot
+	var counts [4]uint64
 	for i := range snapshots {
-		m, _ := startGuestOn(t, emulated.Options{Architecture: machine.ARM64}, "collect", nil)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		m, _ := startGuestOn(t, emulated.Options{Architecture: machine.ARM64, GIC: 3}, "collect", func(c *machine.Config) { c.CPUs = 2 })
+		if i >= 2 {
+			require.NoError(t, m.Inject(300_000, emulated.Fault{Kind: emulated.NMI}))
+			require.NoError(t, m.Inject(350_000, emulated.Fault{Kind: emulated.Interrupt, Vector: 40}))
+			require.NoError(t, m.Inject(400_000, emulated.Fault{Kind: emulated.Scribble, Range: bytesAt(0x43f00000, 100)}))
+			require.NoError(t, m.Inject(500_001, emulated.Fault{Kind: emulated.Flip, Range: bytesAt(0x43f00200, 1), Bit: 1}))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		_, err := m.Run(ctx)
 		require.NoError(t, err)
@@ -131,9 +138,14 @@ func TestSameAgainARM64(t *testing.T) {
 		snapshots[i], err = m.Snapshot()
 		require.NoError(t, err)
 	}
-	require.Equal(t, counts[0], counts[1])
-	require.Equal(t, snapshots[0].CPUs, snapshots[1].CPUs)
-	changes, err := snapshots[0].Changes(snapshots[1], nil, 0)
+	for _, i := range []int{0, 2} {
+		require.Equal(t, counts[i], counts[i+1])
+		require.Equal(t, snapshots[i].CPUs, snapshots[i+1].CPUs)
+		changes, err := snapshots[i].Changes(snapshots[i+1], nil, 0)
+		require.NoError(t, err)
+		require.Empty(t, changes)
+	}
+	changes, err := snapshots[0].Changes(snapshots[2], nil, 0)
 	require.NoError(t, err)
-	require.Empty(t, changes)
+	require.NotEmpty(t, changes)
 }
