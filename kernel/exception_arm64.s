@@ -124,6 +124,8 @@ TEXT ·gateRequest(SB),NOSPLIT|NOFRAME|TOPFRAME,$0-0
 	BEQ	gate
 	B	·exception(SB)
 gate:
+	CMP	$const_gateInterface, R0
+	BHS	interrupts
 	CMP	$const_gateFlush, R0
 	BEQ	flush
 	CMP	$const_gateEnter, R0
@@ -132,8 +134,6 @@ gate:
 	BEQ	halt
 	CMP	$const_gateSwitch, R0
 	BEQ	switch
-	CMP	$const_gateInterface, R0
-	BHS	interrupts
 	MOVD	R0, R16
 	MOVD	R1, R0
 	MOVD	R2, R1
@@ -172,12 +172,12 @@ halt:
 	WFI
 	B	halt
 interrupts:
+	CMP	$const_gateTimer, R0
+	BEQ	timer
 	CMP	$const_gateSend, R0
 	BEQ	send
 	CMP	$const_gateMask, R0
 	BEQ	mask
-	CMP	$const_gateTimer, R0
-	BEQ	timer
 	CMP	$const_gateWait, R0
 	BEQ	wait
 	CMP	$const_gateGuard, R0
