@@ -36,6 +36,8 @@ type Block struct {
 	config   BlockConfig
 	dma      dma
 	line     func() bool // whether the transport lets interrupts through
+	function *Function   // of a PCI device
+	msix     int         // where it has the MSI-X capability
 	counters counters
 	problem  atomic.Pointer[error]
 

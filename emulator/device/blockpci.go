@@ -54,6 +54,7 @@ func (b *Block) PCI(kind Interface) *Function {
 	}
 	b.dma.memory = busMaster{b.config.Memory, f}
 	b.line = func() bool { return !msixOn() && !f.command(pci.CommandInterruptDisable) }
+	b.function, b.msix = f, msix
 	f.changed, f.poll = b.updateLine, b.Poll
 	return f
 }
