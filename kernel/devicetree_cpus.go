@@ -26,16 +26,6 @@ func (c *cpuFacts) add(id, release uintptr) {
 	c.count++
 }
 
-// releaseOf is where a CPU waits for its entry, 0 if it waits nowhere.
-func (c *cpuFacts) releaseOf(id uintptr) uintptr {
-	for _, f := range c.list[:min(c.count, maxCPUFacts)] {
-		if f.id == id {
-			return f.release
-		}
-	}
-	return 0
-}
-
 // cpuProperty takes a property of the node cpus, or of one of its children
 // (Devicetree Specification 3.7, 3.8).
 //

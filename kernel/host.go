@@ -37,7 +37,7 @@ func OnPanic(h handoff.PanicHandler) error {
 	if !h.Stack.IsEmpty() {
 		k.panic.memory = virtual(uintptr(h.Stack.Start))
 	}
-	k.panic.count = 0
+	k.panic.count, k.panic.size = 0, 0
 	if h.OtherStackSize >= leastOtherStack {
 		k.panic.others, k.panic.size = virtual(uintptr(h.OtherStacks.Start)), uintptr(h.OtherStackSize)
 		k.panic.count = uintptr(h.OtherStacks.Size() / h.OtherStackSize)

@@ -2,7 +2,11 @@
 
 package kernel
 
-import "github.com/seed64aab995/rescuekernel/handoff"
+import (
+	"fmt"
+
+	"github.com/seed64aab995/rescuekernel/handoff"
+)
 
 // registerSlot is where the CPU of a place, which another CPU's panic stops, saves
 // its registers: a slot of the panic area that holds none yet. It is 0 where
@@ -52,6 +56,18 @@ func otherStacks(place uintptr) (start, end uintptr) {
 	}
 	start = p.others + (place-2)*p.size
 	return start, start + p.size
+}
+
+// checkArmedRoom refuses a CPU more than those that are started already, if the
+// handler of panics brought stacks for other CPUs and none is left: an NMI would
+// be taken in memory of the host, which is evidence, and the registers would have
+// no slot.
+func checkArmedRoom(started uintptr) error {
+	p := &k.panic
+	if p.handled == 0 || p.size == 0 || started < p.count {
+		return nil
+	}
+	return fmt.Errorf("the host is armed for %d CPUs (rescue.Config.CPUs): %w", 1+p.count, ErrCPU)
 }
 
 // machineStop is handoff.PanicMachine.StopOthers.

@@ -67,7 +67,8 @@ func secondaryFatal()
 // calls must be nosplit, allocate nothing, make no system call, and touch only
 // memory that is mapped and stays so: globals that were written before, and the
 // direct map. There is no g. When f returns the CPU halts. An exception on the
-// CPU is a panic with that CPU's registers. A panic stops every CPU.
+// CPU is a panic with that CPU's registers. A panic stops every CPU, so a host that
+// is armed for fewer CPUs (rescue.Config.CPUs) starts no more.
 func StartCPU(id uint32, f func()) error {
 	if !Running() {
 		return ErrNotRunning
@@ -75,6 +76,9 @@ func StartCPU(id uint32, f func()) error {
 	s := &k.secondaries
 	if s.count == maxSecondaries || f == nil {
 		return fmt.Errorf("start CPU %d: %d are started, at most %d: %w", id, s.count, maxSecondaries, ErrCPU)
+	}
+	if err := checkArmedRoom(s.count); err != nil {
+		return fmt.Errorf("start CPU %d: %w", id, err)
 	}
 	if err := prepareAPIC(); err != nil {
 		return fmt.Errorf("start CPU %d: %w", id, err)

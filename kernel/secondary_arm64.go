@@ -80,11 +80,13 @@ func secondaryTrap()
 func secondaryFatal()
 
 // StartCPU starts the CPU of an affinity (MPIDR_EL1), by PSCI or as the device
-// tree says by the address that it waits at, and lets it run f, at EL0 on a stack of its own, while Go goes on on CPU 0. f and all that it calls
-// must be nosplit, allocate nothing, make no system call, and touch only
-// memory that is mapped and stays so: globals that were written before, and the
-// direct map. There is no g. When f returns the CPU halts. An exception on the
-// CPU is a panic with that CPU's registers. A panic stops every CPU.
+// tree says by the address that it waits at, and lets it run f, at EL0 on a stack
+// of its own, while Go goes on on CPU 0. f and all that it calls must be nosplit,
+// allocate nothing, make no system call, and touch only memory that is mapped and
+// stays so: globals that were written before, and the direct map. There is no g.
+// When f returns the CPU halts. An exception on the CPU is a panic with that CPU's
+// registers. A panic stops every CPU, so a host that is armed for fewer CPUs
+// (rescue.Config.CPUs) starts no more.
 func StartCPU(id uint32, f func()) error {
 	if !Running() {
 		return ErrNotRunning
@@ -99,6 +101,9 @@ func startCPU(id uint32, f func()) error {
 	s := &k.secondaries
 	if s.count == maxSecondaries || f == nil {
 		return fmt.Errorf("%d are started, at most %d: %w", s.count, maxSecondaries, ErrCPU)
+	}
+	if err := checkArmedRoom(s.count); err != nil {
+		return err
 	}
 	_, _, entry, lower, trap, exception, _ := secondarySymbols()
 	if s.blocks[0] == 0 {
@@ -212,6 +217,16 @@ func turnOn(id uint32, page physmem.Address) error {
 		return fmt.Errorf("CPU_ON: %v: %w", result, ErrCPU)
 	}
 	return nil
+}
+
+// releaseOf is where a CPU waits for its entry, 0 if it waits nowhere.
+func (c *cpuFacts) releaseOf(id uintptr) uintptr {
+	for _, f := range c.list[:min(c.count, maxCPUFacts)] {
+		if f.id == id {
+			return f.release
+		}
+	}
+	return 0
 }
 
 // letGo writes a CPU's entry where it waits for it: a spin table (Linux

@@ -72,7 +72,7 @@ type Config struct {
 
 	// CPUs is how many CPUs there will be: more than the platform knows of when
 	// arming, if some are started later. The panic area has a place for the
-	// registers of each.
+	// registers of each, and package kernel starts no CPU beyond them.
 	CPUs int
 	// Patience is how long other CPUs have to stop in at a panic; 0 =
 	// DefaultPatience. Those that did not are counted, and the panic goes on.
