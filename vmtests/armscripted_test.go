@@ -1,11 +1,15 @@
 package vmtests
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/machine/emulated"
 )
@@ -77,4 +81,29 @@ func (h *handOff) runToEntry(r runner, prepare func(*emulated.Machine)) uint64 {
 	there := &handOff{t: h.t, machine: m, block: h.block, before: h.before}
 	require.Empty(h.t, there.changed())
 	return m.Instructions() - start
+}
+
+// The models of caches bite: a host that arms without cleaning what it has written
+// to the reservation finds the memory's zeros where it has put the trampoline.
+func TestEmulatedARM64HostThatDoesNotClean(t *testing.T) {
+	clean := binary.LittleEndian.AppendUint32(nil, 0xd50b7a20) // DC CVAC, X0
+	nop := binary.LittleEndian.AppendUint32(nil, 0xd503201f)
+	for name, o := range map[string]emulated.Options{"kept lines": {Caches: emulated.KeptLines}, "evicted lines": {Caches: emulated.EvictedLines}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			image := hostImage(t, machine.ARM64)
+			require.Equal(t, 1, bytes.Count(image, clean))
+			config := machine.Config{Boot: machine.Boot{Image: bytes.ReplaceAll(image, clean, nop)}}
+			h := start(t, emulatedARM(o), config, "panic=call ", witnessProgram)
+			exit := h.finish()
+			require.Equal(t, machine.Reset, exit.Reason, "%v\n%s", exit, h.console)
+			match := armedLine.FindStringSubmatch(h.console.String())
+			require.NotNil(t, match, "%s", h.console)
+			h.block, h.freeze = armedAt(t, match)
+			area := h.panicArea(h.blockNow())
+			require.Equal(t, handoff.StateRefused, area.State)
+			require.Equal(t, h.freeze, area.Tombstone.PC, "what was there instead of the trampoline is no instruction")
+			require.Equal(t, arm64.ClassUnknown, arm64.ESR(area.Tombstone.Vector).Class())
+		})
+	}
 }
