@@ -75,17 +75,23 @@ TEXT ·fill(SB),NOSPLIT,$0-24
 	MOVD	address+0(FP), R0
 	MOVD	bytes+8(FP), R1
 	MOVD	value+16(FP), R2
-	ADD	R0, R1
-	B	test
-pair:
-	STP.P	(R2, R2), 16(R0)
-test:
-	ADD	$16, R0, R3
-	CMP	R1, R3
-	BLS	pair
-	CMP	R1, R0
+	SUBS	$64, R1
+	BLO	words
+line: // most that is filled is pages
+	STP	(R2, R2), 0(R0)
+	STP	(R2, R2), 16(R0)
+	STP	(R2, R2), 32(R0)
+	STP	(R2, R2), 48(R0)
+	ADD	$64, R0
+	SUBS	$64, R1
+	BHS	line
+words:
+	ADDS	$64, R1
 	BEQ	done
-	MOVD	R2, (R0)
+word:
+	MOVD.P	R2, 8(R0)
+	SUBS	$8, R1
+	BNE	word
 done:
 	RET
 
