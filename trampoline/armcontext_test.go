@@ -95,11 +95,11 @@ func (b *bump) AllocateTable(size uint64) (physmem.Address, error) {
 
 func TestContextsARM64(t *testing.T) {
 	t.Parallel()
-	for _, runner := range []armRunner{armQEMU, armEmulated} {
+	for _, runner := range []armRunner{armQEMU, armEmulated, armEvicting} {
 		for _, host := range armHosts {
 			t.Run(runner.name+"/"+host.name, func(t *testing.T) {
 				t.Parallel()
-				if host.guarded && runner.name == armEmulated.name {
+				if host.guarded && runner.name != armQEMU.name {
 					t.Skip("the emulated CPU has no BTI")
 				}
 				h := newHandOffARM64(t, runner, host)
@@ -138,10 +138,21 @@ var armQEMU = armRunner{"qemu", func(h *armHandOff, loader []byte) (machine.Mach
 }}
 
 // armEmulated is the emulated machine, with caches that keep what they have, and
-// with maintenance and system registers that take as long as they may.
-var armEmulated = armRunner{"emulated", func(h *armHandOff, loader []byte) (machine.Machine, error) {
+// with maintenance and system registers that take as long as they may; armEvicting
+// has caches whose dirty lines overwrite what is newer.
+var (
+	armEmulated = armRunner{"emulated", func(h *armHandOff, loader []byte) (machine.Machine, error) {
+		return h.startEmulated(emulated.KeptLines, loader)
+	}}
+	armEvicting = armRunner{"emulated, evicting", func(h *armHandOff, loader []byte) (machine.Machine, error) {
+		return h.startEmulated(emulated.EvictedLines, loader)
+	}}
+)
+
+func (h *armHandOff) startEmulated(caches emulated.Caches, loader []byte) (machine.Machine, error) {
+	h.t.Helper()
 	o := emulated.Options{
-		Architecture: machine.ARM64, CPU: h.host.cpu, EL2: h.host.level != atEL1, GIC: h.host.gic, Caches: emulated.KeptLines, Delayed: true,
+		Architecture: machine.ARM64, CPU: h.host.cpu, EL2: h.host.level != atEL1, GIC: h.host.gic, Caches: caches, Delayed: true,
 	}
 	m, err := o.New(machine.Config{MemorySize: armMemory})
 	if err != nil {
@@ -154,7 +165,7 @@ var armEmulated = armRunner{"emulated", func(h *armHandOff, loader []byte) (mach
 	s := state.(*machine.ARM64State)
 	s.PCReg = uint64(armLoader)
 	return m, m.SetState(0, s)
-}}
+}
 
 // armHandOff is one hand-off.
 type armHandOff struct {
