@@ -8,8 +8,10 @@
 //
 //	linuxboot [-state DIR] [-pstore DIR] [-listen ADDRESS] [-console FILE] [-restarts N] [--] SERVICE [ARGUMENT...]
 //
-// As init it mounts first what it reads; mount.go has that, and nothing else here needs
-// Linux: try it anywhere.
+// As init it mounts first what it reads, and powers the machine off when the service is
+// done, or resets it when that failed; mount_linux.go has that, and nothing else here needs
+// Linux: try it anywhere. (Linux takes what follows "--" on its command line for init, and
+// nothing behind a second one: rdinit=/init -- -state /state /service.)
 //
 //	go run ./examples/linuxboot -state /tmp/state -restarts 3 -- sh -c 'echo broke >&2; exit 3'
 //	go run ./cmd/dumper records /tmp/state/records
@@ -54,8 +56,15 @@ func main() {
 	s.service = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, s, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil && !errors.Is(err, context.Canceled) {
+	err := run(ctx, s, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	failed := err != nil && !errors.Is(err, context.Canceled)
+	if failed {
 		fmt.Fprintln(os.Stderr, "linuxboot:", err)
+	}
+	if os.Getpid() == 1 {
+		leave(failed)
+	}
+	if failed {
 		os.Exit(1)
 	}
 }
