@@ -1,6 +1,7 @@
 package crashlog_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -72,6 +73,7 @@ var ways = map[string]way{
 		message: "runtime error: invalid memory address or nil pointer dereference", signal: nilSignal},
 	"index": {die: func(*crashlog.Log) { i := 7; _ = ledger[i] }, kind: crashlog.Panic,
 		message: "runtime error: index out of range [7] with length 3"},
+	"unlocked RW": {die: func(*crashlog.Log) { new(sync.RWMutex).RUnlock() }, kind: crashlog.Fatal, message: "in sync.(*RWMutex).rUnlockSlow"},
 	"unlocked":    {die: func(*crashlog.Log) { new(sync.Mutex).Unlock() }, kind: crashlog.Fatal, message: "sync: unlock of unlocked mutex"},
 	"map":         {die: func(*crashlog.Log) { writeAtOnce() }, kind: crashlog.Fatal, message: "concurrent map"},
 	"stack":       {die: func(*crashlog.Log) { debug.SetMaxStack(1 << 20); depth = deeper(0) }, kind: crashlog.Fatal, message: "stack overflow"},
@@ -101,12 +103,14 @@ func writeAtOnce() {
 var ledger = []int{1, 2, 3}
 
 // run lets the test's program die in one of the ways.
-func run(t *testing.T, name, directory string) {
+func run(t *testing.T, name, directory string, settings ...string) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := exec.Command(self)
-	c.Env = append(os.Environ(), environment+"="+name, environment+"_IN="+directory)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, self)
+	c.Env = append(append(os.Environ(), environment+"="+name, environment+"_IN="+directory), settings...)
 	out, err := c.CombinedOutput()
 	if name != "closed" {
 		require.Error(t, err, "%s", out)
@@ -116,42 +120,71 @@ func run(t *testing.T, name, directory string) {
 
 func TestEveryFatalWay(t *testing.T) {
 	t.Parallel()
-	for name, w := range ways {
+	for name := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if w.unix && runtime.GOOS == "windows" {
-				t.Skip("this way to die is Unix's")
-			}
-			if name == "memory" && raceDetector {
-				t.Skip("the race detector needs more address space than this way to die leaves")
-			}
-			directory := t.TempDir()
-			run(t, name, directory)
-			log, err := crashlog.Start(crashlog.Config{Directory: directory})
-			require.NoError(t, err)
-			defer log.Close()
-			last, ok := log.Previous()
-			if w.kind == "" {
-				require.False(t, ok, "an instance that ended well was reported: %v", last)
-				return
-			}
-			require.True(t, ok)
-			require.Equal(t, w.kind, last.Kind, "%s", last.Text)
-			require.Contains(t, last.Message, w.message)
-			require.Equal(t, w.signal, last.Signal, "%s", last.Text)
-			require.Equal(t, int64(len(last.Text)), last.Size)
-			require.NotZero(t, last.PID)
-			require.Len(t, last.Restart, 32)
-			checkRecord(t, last, log.Records("ledger"))
-			require.WithinDuration(t, time.Now(), last.Started, time.Hour)
-			self, err := os.Executable()
-			require.NoError(t, err)
-			require.Equal(t, filepath.Base(self), filepath.Base(last.Program))
-			if w.kind == crashlog.Panic {
-				require.NotZero(t, last.Goroutine)
-				require.NotEmpty(t, last.Function, "%s", last.Text)
-			}
+			dieAndLook(t, name, "single")
 		})
+	}
+}
+
+// TestEveryTraceback has what the runtime says in more words, and in fewer.
+func TestEveryTraceback(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"all", "system"} {
+		for name := range ways {
+			t.Run(level+" "+name, func(t *testing.T) {
+				t.Parallel()
+				dieAndLook(t, name, level)
+			})
+		}
+	}
+	directory := t.TempDir()
+	for i, want := range []crashlog.Kind{crashlog.Panic, crashlog.Silent} {
+		run(t, []string{"panic", "unlocked"}[i], directory, "GOTRACEBACK=none")
+		log, err := crashlog.Start(crashlog.Config{Directory: directory})
+		require.NoError(t, err)
+		last, ok := log.Previous()
+		require.True(t, ok)
+		require.Equal(t, want, last.Kind, "a fatal error without stacks is nothing but its first line")
+		require.NoError(t, log.Close())
+	}
+}
+
+// dieAndLook has the program die, and looks at what is left of it.
+func dieAndLook(t *testing.T, name, level string) {
+	w := ways[name]
+	if w.unix && runtime.GOOS == "windows" {
+		t.Skip("this way to die is Unix's")
+	}
+	if raceDetector && name == "memory" {
+		t.Skip("the race detector needs more address space than is left")
+	}
+	directory := t.TempDir()
+	run(t, name, directory, "GOTRACEBACK="+level)
+	log, err := crashlog.Start(crashlog.Config{Directory: directory})
+	require.NoError(t, err)
+	defer log.Close()
+	last, ok := log.Previous()
+	if w.kind == "" {
+		require.False(t, ok, "an instance that ended well was reported: %v", last)
+		return
+	}
+	require.True(t, ok)
+	require.Equal(t, w.kind, last.Kind, "%s", last.Text)
+	require.Contains(t, last.Message, w.message)
+	require.Equal(t, w.signal, last.Signal, "%s", last.Text)
+	require.Equal(t, int64(len(last.Text)), last.Size)
+	require.NotZero(t, last.PID)
+	require.Len(t, last.Restart, 32)
+	checkRecord(t, last, log.Records("ledger"))
+	require.WithinDuration(t, time.Now(), last.Started, time.Hour)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	require.Equal(t, filepath.Base(self), filepath.Base(last.Program))
+	if w.kind == crashlog.Panic {
+		require.NotZero(t, last.Goroutine)
+		require.NotEmpty(t, last.Function, "%s", last.Text)
 	}
 }
 

@@ -46,7 +46,9 @@
 //
 // Of a fatal error ("concurrent map writes", "out of memory") the runtime prints the
 // first line before it begins to copy to the crash output: standard error alone has
-// it. Its stacks are there, and [Parse] tells from them what it can.
+// it. Its stacks are there, and [Parse] tells from them what it can. With
+// GOTRACEBACK=none there are no stacks either, and a fatal error is [Silent]: a
+// program that wants to know calls runtime/debug.SetTraceback("single").
 //
 // What a file holds was written by a dying program: nothing in it is trusted, and
 // a torn one is an instance with less text.

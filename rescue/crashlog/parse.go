@@ -40,6 +40,7 @@ type parser struct {
 	threw   bool   // that stack begins with the runtime giving up
 	thrower string // what had it give up
 	memory  bool   // the memory allocator is in that stack
+	asleep  bool   // the first stack is of a goroutine that waits: none ran
 }
 
 // Parse reads the last words of a Go program as the runtime writes them. It takes
@@ -61,6 +62,9 @@ func Parse(text []byte) Crash {
 			break
 		}
 	}
+	if !p.said && p.asleep {
+		p.Kind, p.Message = thrown("runtime.checkdead")
+	}
 	if !p.said && p.thrower != "" {
 		p.Kind, p.Message = thrown(p.thrower)
 		if p.memory && p.Message == "in "+p.thrower {
@@ -76,6 +80,7 @@ func (p *parser) line(s string) {
 	}
 	p.parseSignal(s)
 	if number, ok := goroutineLine(s); ok && p.Goroutine == 0 && number != 0 {
+		p.asleep = !p.stack && waits(s)
 		p.Goroutine, p.stack = number, true
 		return
 	}
@@ -89,13 +94,14 @@ func (p *parser) line(s string) {
 
 // frame takes a function of the stack, from the top.
 func (p *parser) frame(function string) {
-	if p.threw && p.thrower == "" {
+	name := function[strings.LastIndexByte(function, '.')+1:]
+	inside := strings.HasPrefix(function, "runtime.") || strings.HasPrefix(function, "internal/") || function == "sync.throw" || function == "sync.fatal"
+	throws := inside && (name == "throw" || name == "fatal") // internal/sync.fatal calls runtime.fatal
+	if p.threw && p.thrower == "" && !throws {
 		p.thrower = function
 	}
-	name := function[strings.LastIndexByte(function, '.')+1:]
 	p.memory = p.memory || p.threw && allocates(function)
-	inside := strings.HasPrefix(function, "runtime.") || strings.HasPrefix(function, "internal/")
-	if inside && p.thrower == "" && (name == "throw" || name == "fatal") {
+	if throws && p.thrower == "" {
 		p.threw = true
 		if strings.HasPrefix(function, "internal/runtime/maps.") {
 			p.thrower = function // who called is the program, by a function that was inlined
@@ -200,6 +206,18 @@ func goroutineLine(s string) (uint64, bool) {
 	number, _, _ := strings.Cut(rest, " ")
 	n, err := strconv.ParseUint(number, 10, 64)
 	return n, err == nil
+}
+
+// waits reports whether a goroutine's line is of one that waited: the runtime begins
+// with the goroutine that it gave up in, so that there was none of that kind.
+func waits(s string) bool {
+	_, state, _ := strings.Cut(s, "[")
+	for _, prefix := range []string{"running", "runnable", "syscall", "idle", "dead", "preempted", "copystack"} {
+		if strings.HasPrefix(state, prefix) {
+			return false
+		}
+	}
+	return state != ""
 }
 
 // buildID says which build this program is: the revision where it is known, else

@@ -30,6 +30,10 @@ func TestParse(t *testing.T) {
 			crashlog.Crash{Kind: crashlog.Memory, Message: "out of memory", Goroutine: 1, Function: "main.exhaust"}},
 		"thrown, another": {"\ngoroutine 9 [running]:\nruntime.throw({0x1?, 0x2?})\nruntime.badThing()\nmain.a(...)\n",
 			crashlog.Crash{Kind: crashlog.Fatal, Message: "in runtime.badThing", Goroutine: 9, Function: "main.a"}},
+		"deadlock": {"\ngoroutine 1 [select (no cases)]:\nmain.main()\n\t/a.go:3 +0x1\n",
+			crashlog.Crash{Kind: crashlog.Fatal, Message: "all goroutines are asleep - deadlock!", Goroutine: 1, Function: "main.main"}},
+		"thrown, many words": {"\ngoroutine 1 gp=0x1 m=0 mp=0x2 [running]:\nruntime.fatal({0x1?, 0x2?})\ninternal/sync.fatal({0x1?, 0x2?})\ninternal/sync.(*Mutex).unlockSlow(0x1)\nsync.(*Mutex).Unlock(...)\n",
+			crashlog.Crash{Kind: crashlog.Fatal, Message: "sync: unlock of unlocked mutex", Goroutine: 1, Function: "sync.(*Mutex).Unlock"}},
 		"cut": {"panic: to", crashlog.Crash{Kind: crashlog.Panic, Message: "to"}},
 	} {
 		t.Run(name, func(t *testing.T) {
