@@ -2,8 +2,8 @@
 // [Memory], with watch points and with notice for those who cache what is in
 // it, and [Machine], which lets CPUs take turns in virtual time.
 //
-// The CPUs are in packages below this one: emulator/amd64. A runner
-// (machine/emulated) joins memory, CPUs and devices and gives them the
+// The CPUs are in packages below this one: emulator/amd64 and emulator/arm64. A
+// runner (machine/emulated) joins memory, CPUs and devices and gives them the
 // interface of package machine.
 //
 // # Determinism

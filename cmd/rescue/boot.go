@@ -13,6 +13,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/cmd/internal/cli"
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
@@ -50,7 +51,9 @@ The machine is one of
   qemu      QEMU's emulation
 
 Packages are built for --arch. A HOST that is a file says by itself what it is
-for.
+for. One that is an EFI application (rescue build --efi) is booted by QEMU's
+UEFI firmware, with the rescue program and the command line that are in it, in
+256 MiB unless --memory says otherwise.
 
 With --snapshot, the machine's memory is written to a file when it has ended,
 each byte at the offset of its physical address, for rescue inspect.
@@ -60,12 +63,13 @@ The exit code says how the machine ended: rescue help exit-codes.`,
   rescue boot --rescue ./dump --append 'panic=nil after=1s' ./host
   rescue boot --arch arm64 --rescue ./dump --append panic=nil ./host
   rescue boot --machine qemu --memory 1G --timeout 1m --rescue dump.img host.elf
-  rescue boot --rescue ./dump --append panic=go --snapshot ram ./host; rescue inspect ram`,
+  rescue boot --rescue ./dump --append panic=go --snapshot ram ./host; rescue inspect ram
+  rescue boot BOOTX64.EFI`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return p.boot(c, args[0], o) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&o.machine, "machine", "", "`machine`: emulated, kvm or qemu (default: kvm, of arm64 emulated)")
+	flags.StringVar(&o.machine, "machine", "", "`machine`: emulated, kvm or qemu (default: kvm, of arm64 emulated, of EFI applications qemu)")
 	flags.StringVar(&o.arch, "arch", "amd64", "`architecture` of packages: amd64 or arm64")
 	flags.StringVar(&o.memory, "memory", "64M", "memory of the machine, `bytes` with K, M, G or T")
 	flags.IntVar(&o.cpus, "cpus", 1, "`number` of CPUs")
@@ -109,10 +113,7 @@ func (p *program) boot(c *cobra.Command, host string, o bootOptions) (err error)
 	if err != nil {
 		return err
 	}
-	if o.machine == "" {
-		o.machine = usualMachine(architecture)
-	}
-	newMachine, err := findRunner(o.machine, architecture)
+	newMachine, err := o.runner(&config, architecture, c.Flags().Changed("memory"))
 	if err != nil {
 		return err
 	}
@@ -153,6 +154,30 @@ func (p *program) boot(c *cobra.Command, host string, o bootOptions) (err error)
 	}
 	return nil
 }
+
+// runner makes the machine that a host needs, and completes o and its configuration.
+func (o *bootOptions) runner(config *machine.Config, architecture handoff.Architecture, memoryGiven bool) (runner, error) {
+	if !isEFIApplication(config.Boot.Image) {
+		if o.machine == "" {
+			o.machine = usualMachine(architecture)
+		}
+		return findRunner(o.machine, architecture)
+	}
+	if o.append != "" || o.rescue != "" {
+		return nil, usagef("--append and --rescue: an EFI application has them in it; give them to rescue build --efi")
+	}
+	if o.machine != "" && o.machine != "qemu" {
+		return nil, usagef("--machine %s: it has no UEFI firmware, which the EFI application needs; --machine qemu has", o.machine)
+	}
+	o.machine = "qemu"
+	if !memoryGiven {
+		config.MemorySize = firmwareMemory
+	}
+	return qemu.Options{Architecture: machine.Architecture(architecture.String()), UEFI: true}.New, nil
+}
+
+// firmwareMemory is enough for UEFI firmware and a host beside it.
+const firmwareMemory = 256 << 20
 
 // ended says what an exit means, as an exit code and in words.
 func ended(exit machine.Exit) (code int, text string) {

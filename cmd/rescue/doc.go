@@ -5,6 +5,7 @@
 //	rescue build ./host                      a Go program as an image, host and host.debug
 //	rescue build --boot -o host.elf ./host   as a file that QEMU, gokvm or Firecracker boots
 //	rescue boot --rescue ./dump ./host       a host in a VM, with its rescue program
+//	rescue boot BOOTX64.EFI                  one that rescue build --efi made, by UEFI firmware
 //	rescue drill                             a host that panics, and the proof that its dump is true
 //	rescue trace                             each instruction of a hand-off
 //	rescue inspect FILE                      an image, a reservation, a machine's memory

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/seed64aab995/rescuekernel/efi"
 	"github.com/seed64aab995/rescuekernel/fdt"
 	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/qemu"
 	"github.com/seed64aab995/rescuekernel/physmem"
 	"github.com/seed64aab995/rescuekernel/reserve"
 )
@@ -33,6 +36,24 @@ func TestBuildEFI(t *testing.T) {
 	for _, arguments := range [][]string{{"--boot", "--efi"}, {"--append", "x"}, {"--append", "x", "--boot"}, {"--rescue", hello}} {
 		requireFails(t, exitUsage, "say", append(append([]string{"build", "-o", dir}, arguments...), hello)...)
 	}
+}
+
+// An EFI application is booted by firmware, with what is in it.
+func TestBootEFI(t *testing.T) {
+	t.Parallel()
+	needGo(t)
+	image := filepath.Join(t.TempDir(), "BOOTX64.EFI")
+	requireDone(t, "build", "--efi", "-o", image, hello)
+	requireFails(t, exitUsage, "no UEFI firmware", "boot", "--machine", "emulated", image)
+	requireFails(t, exitUsage, "has them in it", "boot", "--append", "x", image)
+	requireFails(t, exitUsage, "has them in it", "boot", "--rescue", hello, image)
+	m, err := qemu.Options{UEFI: true}.New(machine.Config{MemorySize: firmwareMemory, Boot: machine.Boot{Image: []byte("MZ")}})
+	if errors.Is(err, machine.ErrUnavailable) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.NoError(t, m.Close())
+	require.Contains(t, requireDone(t, "boot", "--timeout", "4m", image), "program: hello")
 }
 
 // Firmware's tables are listed with what they call RAM, and one that cannot be read
