@@ -48,7 +48,7 @@ func TestDumpEndsAtEachWrite(t *testing.T) {
 		} {
 			numbers := test.some
 			if r.architecture == machine.ARM64 {
-				numbers = test.some[len(test.some)-1:]
+				numbers = []uint64{test.some[1], test.some[len(test.some)-1]}
 			}
 			if *full {
 				numbers = nil
