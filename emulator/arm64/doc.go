@@ -80,7 +80,9 @@
 //
 // TestSystemProgram runs testdata/system.s, a program of exceptions, translations
 // and traps, in all of these ways. Its log is what TestSystemLikeQEMU compares
-// with QEMU's, but for the differences that are listed there.
+// with QEMU's, but for the differences that are listed there. TestSystemEncodings
+// accesses every system register of the tables and executes every system
+// instruction, at EL1, at EL2 and there with VHE, on both.
 //
 // TestDifferential executes instances of every operation in the tables, but for
 // a list of exempt ones with reasons, under qemu-aarch64, or natively where the

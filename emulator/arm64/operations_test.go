@@ -17,7 +17,7 @@ var exemptions = map[string]string{
 
 const (
 	privileged = "EL0 may not, or sees what differs between computers: the guests run it"
-	ownTest    = "TestUserRegisters runs what EL0 may; the rest is the system tests'"
+	ownTest    = "TestUserRegisters runs what EL0 may, TestSystemEncodings each there is, TestSystemProgram what they do"
 	waits      = "its effect is in time"
 	calls      = "calls the kernel: the guests run it"
 )
