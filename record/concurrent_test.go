@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -180,6 +181,11 @@ func TestBusySource(t *testing.T) {
 		require.ErrorIs(t, err, record.ErrBusy)
 	}
 	add(t, a, other, 6) // has a lock of its own
+
+	// Memory that is found so, by the next boot, says what was lost, too.
+	c, err := record.Parse(bytes.Clone(a.Memory()))
+	require.NoError(t, err)
+	require.Equal(t, []uint64{0, 2, 0}, []uint64{c.Sources[record.SourceUnknown].Lost, c.Sources[task].Lost, c.Sources[other].Lost})
 	atomic.StoreUint32(lock, 0)
 	requireRecords(t, a, brief{2, 5, 0}, brief{3, 6, 0}, brief{5, 0, 2})
 }

@@ -80,6 +80,9 @@ func (c *Config) complete() error {
 	if c.MemorySize%(1<<20) != 0 || c.MemorySize < 16<<20 || c.MemorySize > 2<<30 {
 		return fmt.Errorf("rescuetest: %d bytes of RAM, want whole MiB from 16 MiB to 2 GiB", c.MemorySize)
 	}
+	if c.DiskSize < 0 {
+		return fmt.Errorf("rescuetest: a disk of %d bytes", c.DiskSize)
+	}
 	if c.Name == "" {
 		c.Name = "rescuetest"
 	}

@@ -225,6 +225,7 @@ func TestConfig(t *testing.T) {
 		"architecture": {Architecture: handoff.Architecture(3)},
 		"odd memory":   {MemorySize: 16<<20 + 1},
 		"no memory":    {MemorySize: 1 << 20},
+		"no disk":      {DiskSize: -1},
 		"not a source": {Source: t.TempDir()},
 	} {
 		_, err := rescuetest.New(c)

@@ -194,3 +194,24 @@ func TestSlog(t *testing.T) {
 		})
 	}
 }
+
+// TestPumpOfTwoRestarts has records of an earlier boot before those of this one: both
+// are acknowledged, each under its own restart id.
+func TestPumpOfTwoRestarts(t *testing.T) {
+	t.Parallel()
+	layout := record.DefaultLayout()
+	old, err := record.Format(make([]byte, layout.Size()), layout, record.ID{1})
+	require.NoError(t, err)
+	a, adopted, err := record.Adopt(make([]byte, layout.Size()), old.Memory(), layout, record.ID{2})
+	require.NoError(t, err)
+	require.Equal(t, 1, adopted.Records)
+	_, err = a.Add(record.FirstSource, &record.Record{Class: record.ClassTaskPanic, CPU: record.NoCPU})
+	require.NoError(t, err)
+	pump := export.Pump{Source: a, Acknowledger: a, Exporter: export.Slog{Logger: slog.New(slog.DiscardHandler)}}
+	moved, err := pump.Once(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, moved)
+	contents, err := a.Contents()
+	require.NoError(t, err)
+	require.Empty(t, contents.Records)
+}

@@ -116,6 +116,39 @@ func TestNested(t *testing.T) {
 	require.Contains(t, object.String(), `"flags":32`)
 }
 
+// TestTextIsPlain has a message that a terminal would act on, in one byte or in two.
+func TestTextIsPlain(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	require.NoError(t, listing.WriteText(&b, []listing.Entry{{Record: record.Record{Message: "\x1b[2J\u009b2J\x7f\u00e9"}}}))
+	require.Contains(t, b.String(), ".[2J.2J.\u00e9")
+}
+
+// TestFollowCompleted has the record of a panic completed while it is followed: it
+// comes again.
+func TestFollowCompleted(t *testing.T) {
+	t.Parallel()
+	r := record.Record{RestartID: restart, Sequence: 1, Class: record.ClassPanic, Source: "host", CPU: record.NoCPU}
+	data, err := r.AppendBinary(nil)
+	require.NoError(t, err)
+	looks := 0
+	source := listing.SourceFunc(func() (*record.Contents, error) {
+		looks++
+		return &record.Contents{Records: []record.Stored{{RestartID: restart, Sequence: 1, Minimal: looks < 3, Data: data}}}, nil
+	})
+	done := errors.New("done")
+	var minimal []bool
+	err = listing.Follow(t.Context(), source, listing.Filter{}, time.Millisecond, func(entries []listing.Entry) error {
+		require.Len(t, entries, 1)
+		if minimal = append(minimal, entries[0].Minimal); len(minimal) == 2 {
+			return done
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, done)
+	require.Equal(t, []bool{true, false}, minimal)
+}
+
 func TestDetail(t *testing.T) {
 	t.Parallel()
 	a := area(t)
