@@ -30,6 +30,7 @@ type endpoint struct {
 
 	mutex    sync.Mutex
 	refuse   int
+	reject   int64 // records of each request that it takes and does not keep
 	requests []*collector.ExportLogsServiceRequest
 }
 
@@ -65,7 +66,11 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.requests = append(e.requests, request)
-	answer, _ := proto.Marshal(&collector.ExportLogsServiceResponse{})
+	response := &collector.ExportLogsServiceResponse{}
+	if e.reject > 0 {
+		response.PartialSuccess = &collector.ExportLogsPartialSuccess{RejectedLogRecords: e.reject, ErrorMessage: "no room"}
+	}
+	answer, _ := proto.Marshal(response)
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	w.Write(answer)
 }
@@ -181,6 +186,16 @@ func TestCollectorStaysAway(t *testing.T) {
 	contents, err = area.Contents()
 	require.NoError(t, err)
 	require.Empty(t, contents.Records)
+}
+
+// TestPartialSuccess has a collector that accepts a request and rejects what is in it
+// (OTLP's specification, "Partial Success"): the record has not arrived.
+func TestPartialSuccess(t *testing.T) {
+	t.Parallel()
+	to := newEndpoint(t, 0)
+	to.reject = 1
+	e := newExporter(t, otlp.Config{Endpoint: to.url})
+	require.ErrorContains(t, e.Export(t.Context(), &record.Record{Class: record.ClassTaskPanic, CPU: record.NoCPU}), "no room")
 }
 
 func TestClosed(t *testing.T) {
