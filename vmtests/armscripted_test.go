@@ -107,3 +107,17 @@ func TestEmulatedARM64HostThatDoesNotClean(t *testing.T) {
 		})
 	}
 }
+
+// The check of the evidence is checked on arm64, too: one write of a notifier is
+// seen.
+func TestEmulatedARM64ScribblingNotifierIsCaught(t *testing.T) {
+	h := freezeAt(t, onEmulatedARM64, machine.Config{}, "call", "notify=scribble", witnessProgram)
+	breaches, _ := h.evidence.Breaches()
+	writes := 0
+	for _, b := range breaches {
+		if !b.OnStack() && !b.Unaware {
+			writes++
+		}
+	}
+	require.Equal(t, 1, writes, "%v", breaches)
+}
