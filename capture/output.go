@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	minFrame = 64 << 10
-	maxFrame = 256 << 10
+	minWindow = 32 << 10
+	minFrame  = 64 << 10
+	maxFrame  = 256 << 10
 	// tableLimit is the memory that a seek table may take: that of 16 GiB of
 	// content at the least. Beyond it readers go from record to record.
 	tableLimit = 384 << 10
@@ -84,11 +85,14 @@ func (o *output) open() error {
 	for window&(window-1) != 0 { // a power of two: drop the lower bits
 		window &= window - 1
 	}
-	window = min(max(window, minFrame), 8<<20)
+	window = min(max(window, minWindow), 8<<20)
 	frame := min(max(2*window, minFrame), maxFrame)
 	options := seekable.WriterOptions{
 		FrameSize: frame, WindowSize: min(window, frame), LowMemory: true,
 		Stream: o.sink.stream(), TableLimit: tableLimit,
+	}
+	if memory := o.run.host.Block.Limits.Memory; memory != 0 {
+		options.TableLimit = int(min(tableLimit, memory/16)) // of a small memory not too much
 	}
 	if room < unlimited {
 		options.Limit = room

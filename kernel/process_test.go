@@ -55,8 +55,12 @@ func TestPutDebug(t *testing.T) {
 		"other=GODEBUG=1 GODEBUG=c=3": "GODEBUG=c=3,asyncpreemptoff=1",
 	} {
 		text := append([]byte(line), 0)
-		got := startStrings(t, func(w *startWriter) { putDebug(w, findWord(address(text), uintptr(len(line)), "GODEBUG=")) })
+		got := startStrings(t, func(w *startWriter) { putDebug(w, findWord(address(text), uintptr(len(line)), "GODEBUG="), "") })
 		require.Equal(t, []string{want}, got, "%q", line)
+		got = startStrings(t, func(w *startWriter) {
+			putDebug(w, findWord(address(text), uintptr(len(line)), "GODEBUG="), rescueDebug)
+		})
+		require.Equal(t, []string{want + ",memprofilerate=0"}, got, "%q", line)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // probePages is how much memory is tried at a time.
-const probePages = 64
+const probePages = 16
 
 // Holes are the parts of dumped pages that are zero in the dump and not, or
 // not known to be, in memory: those known when the Dumper was opened, and

@@ -3,8 +3,9 @@ package minidump
 import "io"
 
 const (
-	// streamBuffer is what WriteTo gathers of scattered pages for one Write.
-	streamBuffer = 256 << 10
+	// streamBuffer is what WriteTo gathers of scattered pages for one Write. It is
+	// a part of what a rescue program in 8 MiB has.
+	streamBuffer = 64 << 10
 	// lentPages is how many pages in a row make it worth to write lent memory
 	// on its own, and lentLimit the most of it for one Write.
 	lentPages = 16

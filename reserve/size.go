@@ -41,6 +41,8 @@ func limits(program uint64) handoff.Limits {
 		l.GCPercent, l.ZstdWindow = 100, 1<<20
 	case program >= 16<<20:
 		l.GCPercent, l.ZstdWindow = 50, 256<<10
+	case program < 4<<20:
+		l.ZstdWindow = 32 << 10
 	}
 	// The runtime does not count the pages of .data and .bss, the page tables
 	// and the kernel's stacks, which come from the same frames.

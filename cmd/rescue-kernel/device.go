@@ -19,6 +19,9 @@ import (
 // does not answer in that time is given up.
 var diskOptions = virtio.Options{Depth: 4, BufferSize: 64 << 10, Timeout: 3 * time.Second, PreferLegacy: true}
 
+// fewFrames is where memory is so short that the disk gets less of it: 4 MiB.
+const fewFrames = 4 << 20 / handoff.PageSize
+
 // disks opens one disk at a time, always with the same memory.
 type disks struct {
 	recorded []handoff.PCISpace // in the hand-off block
@@ -33,6 +36,9 @@ func (d *disks) open(memory physmem.Viewer, t handoff.Target) (target.Device, er
 		return nil, err // it may still reach the memory
 	}
 	o := diskOptions
+	if s, err := kernel.Stats(); err == nil && s.FramesTotal < fewFrames {
+		o.Depth = 2 // one goes to the disk while the next is filled
+	}
 	if d.memory.Memory == nil {
 		r, err := kernel.Allocate(o.MemorySize(), handoff.PageSize)
 		if err != nil {
