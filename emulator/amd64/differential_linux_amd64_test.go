@@ -2,10 +2,9 @@ package amd64
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -168,29 +167,31 @@ func undefinedFlags(name string) uint64 {
 	return 0
 }
 
-// cases is how many instructions each entry of the tables gets: by
-// RESCUE_DIFFERENTIAL, for the full run.
-func cases(t *testing.T) int {
-	if v := os.Getenv("RESCUE_DIFFERENTIAL"); v != "" {
-		n, err := strconv.Atoi(v)
-		require.NoError(t, err)
-		return n
+var (
+	full = flag.Bool("full", false, "run at least a million instructions in the differential test")
+	seed = flag.Uint64("seed", 20261121, "seed of the differential test")
+)
+
+// cases is how many instructions each entry of the tables gets.
+func cases() int {
+	if !*full {
+		return 60
 	}
-	return 60
+	tested := 0
+	for _, f := range forms() {
+		if _, exempt := exemptions[f.name()]; !exempt {
+			tested++
+		}
+	}
+	return 1_000_000/tested + 1
 }
 
 // TestDifferential runs instructions of every entry of the decoder's tables on
 // the real CPU and here.
 func TestDifferential(t *testing.T) {
-	seed := uint64(20261121)
-	if v := os.Getenv("RESCUE_SEED"); v != "" {
-		n, err := strconv.ParseUint(v, 0, 64)
-		require.NoError(t, err)
-		seed = n
-	}
-	t.Logf("seed %d", seed)
-	p := newPair(t, seed)
-	total, n := 0, cases(t)
+	t.Logf("seed %d", *seed)
+	p := newPair(t, *seed)
+	total, n := 0, cases()
 	for _, f := range forms() {
 		if _, exempt := exemptions[f.name()]; exempt {
 			continue

@@ -36,4 +36,12 @@
 // most CPUs do. So a guest that changes tables and forgets to invalidate is found
 // out: it goes on with what the tables said before, and where rights were added
 // it gets a fault. Code that is changed is seen at the next instruction.
+//
+// # Tests
+//
+// TestDifferential executes instances of every entry of the tables, but for a list
+// of exempt ones with reasons, on the real CPU and here, and compares all registers
+// and memory. The flag -full has it execute a million and more, -seed others.
+// Privileged instructions and page walks are compared with KVM's by the tests of
+// machine/emulated.
 package amd64
