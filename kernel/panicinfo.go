@@ -30,7 +30,8 @@ const (
 func inform(n *handoff.Notice) {
 	switch n.Item {
 	case informGoroutine:
-		n.Print("panic: calls of what panicked:")
+		printPanic(n)
+		n.Print("panic: calls:")
 		state := addressOf(&n.Context.State)
 		printFrames(n, uintptr(n.Context.PC), framePointer(state), uintptr(n.Context.Stack))
 	case informRegisters:
@@ -42,6 +43,26 @@ func inform(n *handoff.Notice) {
 	case informThreads:
 		informOfThreads(n)
 	}
+}
+
+// printPanic prints what the panic is, as the fault record has it.
+func printPanic(n *handoff.Notice) {
+	c := n.Context
+	n.Print("panic: ")
+	n.Print(reasonName(c.Reason))
+	n.Print(" on CPU ")
+	n.PrintDecimal(uint64(c.CPU))
+	if c.Reason != handoff.ReasonExit && c.Reason != handoff.ReasonCall {
+		n.Print(", vector ")
+		n.PrintHex(c.Vector)
+		n.Print(", address ")
+		n.PrintHex(c.FaultAddress)
+	}
+	n.Print(": ")
+	if n.Output != nil {
+		n.Output(addressOf(&c.Message), min(uintptr(c.MessageLength), handoff.MaxPanicMessage))
+	}
+	n.Print("\n")
 }
 
 // printFrames prints the addresses of calls, up the chain of frame pointers. A
@@ -197,14 +218,23 @@ func isMapped(start, end uintptr) bool {
 	return true
 }
 
-// informOfMemory prints what the frame allocator and the address space have.
+// informOfMemory prints what the frame allocator and the address space have. The
+// runtime's own statistics are not to be had without it: what it has taken of
+// the system is the areas that may be written, and the frames that are in use.
 func informOfMemory(n *handoff.Notice) {
+	const kib = pageSize / 1024
+	writable := uintptr(0)
+	for i := uintptr(0); i < k.areas.count && i < maxAreas; i++ {
+		if a := &k.areas.list[i]; a.protection&protectWrite != 0 {
+			writable += (a.end - a.start) / 1024
+		}
+	}
 	for _, line := range [...]struct {
 		name  string
 		value uintptr
 	}{
-		{"panic: frames free ", k.frames.left}, {", least ever free ", k.frames.least}, {", at the start ", k.framesAtStart},
-		{"; page faults ", k.stats.faults}, {", tables ", k.stats.tables}, {"; system calls ", k.stats.systemCalls},
+		{"panic: memory in KiB: of programs ", k.framesAtStart * kib}, {", free ", k.frames.left * kib}, {", least ever free ", k.frames.least * kib},
+		{", writable addresses ", writable}, {", page tables ", k.stats.tables * kib}, {"; page faults ", k.stats.faults}, {", system calls ", k.stats.systemCalls},
 	} {
 		n.Print(line.name)
 		n.PrintDecimal(uint64(line.value))

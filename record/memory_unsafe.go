@@ -98,6 +98,11 @@ func ViewBytes(b []byte) View {
 	return View{unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))}
 }
 
+// Address is where the view's first byte is.
+//
+//go:nosplit
+func (v View) Address() uintptr { return uintptr(v.start) }
+
 // Len is the number of bytes.
 //
 //go:nosplit

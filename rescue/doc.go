@@ -35,8 +35,14 @@
 // A panic on the panic path leaves a tombstone, and the path goes on with the next
 // step; a third resets at once. How long each step took, what came of each
 // notifier, and which seals were broken is in the panic area (handoff.PanicArea),
-// which the rescue program and `rescue inspect` read. A host that has not armed
-// has none of this: its kernel stops the other CPUs, prints and resets.
+// which the rescue program and `rescue inspect` read.
+//
+// A host that is not armed, or not any more, has none of this: its kernel stops the
+// other CPUs, prints, and resets. There are no notifiers and no record then, and
+// that is a decision: both need what arming makes, pages that the host cannot
+// write over, stacks there, and addresses that were checked while it was healthy.
+// A host that wants them and no dump arms a rescue program with one target,
+// handoff.TargetRecord.
 //
 // # Notifiers
 //
@@ -50,7 +56,23 @@
 // the hand-off.
 //
 // What Linux's panic_print gives is here Config.Information, each item an
-// informational notifier. It goes to the message buffer, so into the dump.
+// informational notifier. It goes to the message buffer, so into the dump. With
+// package kernel, and InformationAll (`dumper bt` has the
+// names of the calls):
+//
+//	panic: exit on CPU 0: the program ended with exit code 2
+//	panic: calls: 0x500000492f2b 0x50000049006a
+//	panic: CPU 0 rax 0xe7 rcx 0x500000492f2b rdx 0x5000005b1eb8 rbx 0x50000071a8a0
+//	panic:   rsp 0x50000278bf78 rbp 0x50000278bf88 rsi 0x50000071a8a0 rdi 0x2
+//	...
+//	panic: goroutine 1 waiting: 0x50000048b9ce 0x50000046cbc6 0x500000548e7f
+//	panic: goroutine 12 running: 0x500000490008 0x5000004573a5 0x50000048b52f
+//	panic: memory in KiB: of programs 57892, free 47368, least ever free 44080, writable addresses 77812, page tables 88; page faults 180, system calls 285
+//	panic: thread 1 running
+//	panic: thread 2 asleep until 18997381 ns
+//	panic: thread 3 futex 0x50004b950960
+//	panic: record 2, panics in a row 1
+//	panic: boot 1 record 1: ledger: task.fault.panic: index out of range
 //
 // # Records
 //

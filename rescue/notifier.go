@@ -80,7 +80,7 @@ type Information uint32
 
 // Items. What a kernel does not know is left out.
 const (
-	InformationGoroutine  Information = 1 << iota // the calls of what panicked
+	InformationGoroutine  Information = 1 << iota // what the panic is, and the calls of what panicked
 	InformationRegisters                          // of every CPU that has saved them, and their calls
 	InformationGoroutines                         // all goroutines
 	InformationMemory                             // memory statistics

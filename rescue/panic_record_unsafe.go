@@ -145,13 +145,46 @@ func stackReadable(c *handoff.PanicContext, area uintptr) bool {
 	return outcome == handoff.OutcomeDone && n.Item != 0
 }
 
-// informOfRecords prints the number of this panic's record.
+// informOfRecords prints the number of this panic's record, and the newest of
+// those that came before it.
 func informOfRecords(n *handoff.Notice) {
+	const most = 8
+	own := load64(order(n.PanicArea, handoff.OrderOffsetSequence))
 	n.Print("panic: record ")
-	n.PrintDecimal(load64(order(n.PanicArea, handoff.OrderOffsetSequence)))
+	n.PrintDecimal(own)
 	n.Print(", panics in a row ")
 	n.PrintDecimal(uint64(load32(order(n.PanicArea, handoff.OrderOffsetLoop))))
 	n.Print("\n")
+	start, size := records(n.PanicArea)
+	r, ok := record.Before(start, size, 1<<32-1, 1<<64-1)
+	for i := 0; ok && i <= most; i++ {
+		if i > 0 || r.Sequence != own {
+			n.Print("panic: boot ")
+			n.PrintDecimal(uint64(r.Boot))
+			n.Print(" record ")
+			n.PrintDecimal(r.Sequence)
+			n.Print(": ")
+			printText(n, &r.Source)
+			n.Print(": ")
+			printText(n, &r.Class)
+			n.Print(": ")
+			printText(n, &r.Message)
+			n.Print("\n")
+		}
+		r, ok = record.Before(start, size, r.Boot, r.Sequence)
+	}
+}
+
+// printText prints the beginning of a text in one line.
+func printText(n *handoff.Notice, v *record.View) {
+	const most = 160
+	for i := uintptr(0); i < v.Len() && i < most; i++ {
+		if c := v.At(i); n.Output != nil && c >= ' ' && c != 0x7f {
+			n.Output(v.Address()+i, 1)
+		} else {
+			n.Print(" ")
+		}
+	}
 }
 
 // touchStack reads the stack's page, or faults.

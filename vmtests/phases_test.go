@@ -30,7 +30,7 @@ type phaseTest struct {
 var phaseTests = []phaseTest{
 	{name: "three CPUs stop", kind: "call", command: "cpus=4 patience=10s", cpus: 4, reason: handoff.ReasonCall, facts: map[string]string{
 		"not_stopped": "0", "cpus": "[0 1 2 3]", "notifier_hello": "done", "notifier_goodbye": "not called",
-	}, log: []string{"host: this goes into the dump", "panic: calls of what panicked: 0x50", "panic: CPU 0 ", "panic: CPU 2 "}},
+	}, log: []string{"host: this goes into the dump", "panic: explicit call on CPU 0: the operator asked for it", "panic: calls: 0x50", "panic: CPU 0 ", "panic: CPU 2 "}},
 	{name: "CPU 2 of 3", kind: "cpu2", command: "cpus=3 patience=10s", cpus: 3, watched: true, reason: handoff.ReasonUserFault, facts: map[string]string{
 		"not_stopped": "0", "cpus": "[2 0 1]",
 	}},
@@ -40,7 +40,7 @@ var phaseTests = []phaseTest{
 	}, log: []string{"host: notifier 0x0 says two"}},
 	{name: "all information", kind: "nil", command: "information=all", cpus: 1, watched: true, reason: handoff.ReasonExit, facts: map[string]string{
 		"notifier_goroutine": "done", "notifier_goroutines": "done", "notifier_memory": "done", "notifier_timers": "done", "notifier_records": "done",
-	}, log: []string{"panic: goroutine 1 waiting: 0x50", "panic: frames free ", "panic: thread 1 running", "panic: record 2, panics in a row 1"}},
+	}, log: []string{"panic: exit on CPU 0: the program ended with exit code 2", "panic: goroutine 1 waiting: 0x50", "panic: memory in KiB: of programs ", "panic: thread 1 running", "panic: record 2, panics in a row 1"}},
 	{name: "no timer", kind: "call", command: "notify=fault,hang", cpus: 1, simple: true, amd64: true, reason: handoff.ReasonCall, facts: map[string]string{
 		"notifier_fault": "skipped", "notifier_hang": "skipped", "notifier_pvpanic": "done", "notifier_registers": "done",
 	}},
