@@ -151,24 +151,31 @@ func (s source) room(host bool) (unsafe.Pointer, bool) {
 // Contents is what the area holds now. Others may add meanwhile.
 func (a *Area) Contents() (*Contents, error) { return Parse(a.Copy()) }
 
-// Copy is a copy of the area's memory that nobody was writing to: of each source it
-// has what was there at one moment. What is added later is not in it.
+// Copy is a copy of the area's memory that nobody was writing to, of all sources at
+// one moment: who acknowledges its last sequence number frees nothing that is not in
+// it. What is added later is not.
 func (a *Area) Copy() []byte {
 	size := int(load64(a.start, offsetSize))
 	copied := make([]byte, size)
 	copy(copied[:offsetSequence], a.memory) // does not change
 	to := unsafe.Pointer(unsafe.SliceData(copied))
+	var locked [MaxSources]bool
 	for i := range a.list {
 		s := sourceAt(a.start, uintptr(i))
-		locked := i != SourceHost && s.acquireWithin(patienceOfReader)
-		if locked {
+		if locked[i] = i != SourceHost && s.acquireWithin(patienceOfReader); locked[i] {
 			s.settle()
 		}
-		s.copyTo(to, uintptr(i)) // digests tell what is torn
-		if locked {
-			s.unlock()
-		}
 	}
+	for i := range a.list {
+		sourceAt(a.start, uintptr(i)).copyTo(to, uintptr(i)) // digests tell what is torn
+	}
+	defer func() {
+		for i := range a.list {
+			if locked[i] {
+				sourceAt(a.start, uintptr(i)).unlock()
+			}
+		}
+	}()
 	store64(to, offsetSequence, atomic.LoadUint64(word64(a.start, offsetSequence)))
 	copyMemory(to, offsetPanics, unsafe.Add(a.start, offsetPanics), offsetFields-offsetPanics)
 	return copied
