@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed64aab995/rescuekernel/container"
 	"github.com/seed64aab995/rescuekernel/handoff"
+	"github.com/seed64aab995/rescuekernel/machine"
 	"github.com/seed64aab995/rescuekernel/minidump"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
@@ -118,5 +120,21 @@ func thin(t *testing.T, memory physmem.Memory, bitmap handoff.Region) {
 		}
 		_, err = memory.WritePhysical(bits, extent.Start)
 		require.NoError(t, err)
+	}
+}
+
+// A host that lets Arm look at its disks is told there, not at the panic, that a
+// disk has no room.
+func TestCheckedTargets(t *testing.T) {
+	for _, test := range []struct {
+		size int64
+		want string
+	}{{2 << 20, "target 0"}, {96 << 20, "host: armed"}} {
+		d := labelledDisk(t, test.size)
+		config := machine.Config{Disks: []machine.Disk{{Name: "disk0", Size: d.Size(), Storage: d}}}
+		h := start(t, onEmulator, config, "targets=checked panic=none ", rescueProgram)
+		h.finish()
+		require.Contains(t, h.console.String(), test.want)
+		require.Equal(t, test.size == 2<<20, strings.Contains(h.console.String(), "TargetTruncate allows"), "%s", h.console)
 	}
 }

@@ -33,7 +33,11 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 	if err != nil {
 		return nil, err
 	}
-	disks, spaces, err := targets()
+	var d disks
+	if d.candidates, d.spaces, err = candidates(); err != nil {
+		return nil, fmt.Errorf("look for disks: %w", err)
+	}
+	targets, err := d.targets()
 	if err != nil {
 		return nil, fmt.Errorf("look for disks: %w", err)
 	}
@@ -43,10 +47,13 @@ func arm(environment handoff.Environment) (*rescue.Armed, error) {
 		ImageRange:  module.AlignOutward(handoff.PageSize),
 		Environment: environment,
 		Place:       place,
-		Targets:     disks,
-		PCI:         spaces,
+		Targets:     targets,
+		PCI:         d.spaces,
 		NMI:         true,
 		Notifiers:   notifiers(environment),
+	}
+	if lookup(environment, "targets", "") == "checked" {
+		c.Devices = d.open // a host of your own does that always
 	}
 	if lookup(environment, "fill", "") != "" {
 		c.Platform = allPages{}

@@ -11,6 +11,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/kernel"
 	"github.com/seed64aab995/rescuekernel/physmem"
+	"github.com/seed64aab995/rescuekernel/rescue"
 )
 
 // candidate is a disk that may be a target.
@@ -20,59 +21,88 @@ type candidate struct {
 	open    func(virtio.Options) (virtio.Transport, error)
 }
 
+// disks are those of this machine.
+type disks struct {
+	candidates []candidate
+	spaces     []handoff.PCISpace // by which PCI's are reached
+}
+
 // targets are the disks that `dumper prepare` has labelled as targets for a dump,
 // in the order in which they are found. The rescue program will not look for
-// them: what is recorded here is what it uses, with the configuration spaces that
-// PCI's are reached by.
-func targets() ([]handoff.Target, []handoff.PCISpace, error) {
-	candidates, spaces, err := candidates()
-	if err != nil {
-		return nil, nil, err
-	}
-	options := virtio.Options{Depth: 1, BufferSize: 64 << 10}
-	memory, err := kernel.Allocate(options.MemorySize(), handoff.PageSize)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = kernel.Release(memory) }() // the disks are closed by then
-	all, err := kernel.Memory()
-	if err != nil {
-		return nil, nil, err
-	}
-	options.Memory = device.Region{Memory: all.ViewPhysical(memory), Address: memory.Start}
-
+// them: what is recorded here is what it uses.
+func (d *disks) targets() ([]handoff.Target, error) {
 	var found []handoff.Target
-	for _, c := range candidates {
-		t, err := c.labelled(options)
+	for _, c := range d.candidates {
+		t, err := c.labelled()
 		if errors.Is(err, target.ErrNoLabel) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("disk at %#x: %w", c.address, err)
+			return nil, fmt.Errorf("disk at %#x: %w", c.address, err)
 		}
 		found = append(found, *t)
 	}
-	return found, spaces, nil
+	return found, nil
+}
+
+// open is rescue.Config.Devices: with it Arm reads each label again, and refuses a
+// disk that is too small for a dump of what is in use now.
+func (d *disks) open(t handoff.Target) (rescue.Device, error) {
+	for _, c := range d.candidates {
+		if c.bus == t.Bus && c.address == t.Address {
+			return c.disk()
+		}
+	}
+	return nil, fmt.Errorf("there is no disk at %#x", t.Address)
 }
 
 // labelled reads a disk's label and leaves the disk as it was.
-func (c candidate) labelled(options virtio.Options) (*handoff.Target, error) {
-	transport, err := c.open(options)
+func (c candidate) labelled() (*handoff.Target, error) {
+	d, err := c.disk()
 	if err != nil {
 		return nil, err
 	}
-	disk, err := virtio.NewBlock(transport, options)
-	if err != nil {
-		return nil, err
-	}
-	label, err := target.Read(disk, disk.Size(), 0)
-	if err := errors.Join(err, disk.Close()); err != nil {
+	label, err := target.Read(d, d.Size(), 0)
+	if err := errors.Join(err, d.Close()); err != nil {
 		return nil, err
 	}
 	return &handoff.Target{
 		Kind: handoff.TargetBlock, Bus: c.bus, Address: c.address,
-		DeviceSize: uint64(disk.Size()), Start: uint64(label.Start), Length: uint64(label.Length), Label: label.ID,
+		DeviceSize: uint64(d.Size()), Start: uint64(label.Start), Length: uint64(label.Length), Label: label.ID,
 	}, nil
+}
+
+// disk is one that is open, with the memory that it reads into.
+type disk struct {
+	*virtio.Block
+	memory physmem.Range
+}
+
+// Close closes the disk and gives its memory back.
+func (d disk) Close() error { return errors.Join(d.Block.Close(), kernel.Release(d.memory)) }
+
+// disk opens a disk.
+func (c candidate) disk() (d disk, err error) {
+	options := virtio.Options{Depth: 1, BufferSize: 64 << 10}
+	if d.memory, err = kernel.Allocate(options.MemorySize(), handoff.PageSize); err != nil {
+		return disk{}, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, kernel.Release(d.memory))
+		}
+	}()
+	all, err := kernel.Memory()
+	if err != nil {
+		return d, err
+	}
+	options.Memory = device.Region{Memory: all.ViewPhysical(d.memory), Address: d.memory.Start}
+	transport, err := c.open(options)
+	if err != nil {
+		return d, err
+	}
+	d.Block, err = virtio.NewBlock(transport, options)
+	return d, err
 }
 
 // allPages is this kernel's platform with no page bitmap, so that all RAM is

@@ -16,6 +16,7 @@
 //	ramoops=ADDRESS,SIZE  memory in which Linux's ramoops finds the record of the panic
 //	after=DURATION     how long to work before; 10ms
 //	reserve.size=N     of the reservation; reserve.limit=ADDRESS, reserve.lowest=1 where it may be
+//	targets=checked    refuse disks that are too small for a dump without compression
 //	fill=1             dump all RAM, not only the pages in use
 //	debug.rescue.X=V   the rescue program's variable X
 //
