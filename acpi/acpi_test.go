@@ -254,6 +254,17 @@ func TestTablesRefused(t *testing.T) {
 	refused(acpi.ErrSize, err)
 	_, err = acpi.ParseGTDT(short("GTDT"))
 	refused(acpi.ErrSize, err)
+	for signature, least := range map[string]int{"MCFG": 44, "SPCR": 80, "FACP": 116, "GTDT": 80, "APIC": 44} {
+		for size := 36; size < least; size++ {
+			cut := parse(t, table(signature, 1, make([]byte, size-36)...))
+			_, err = map[string]func() (any, error){
+				"MCFG": func() (any, error) { return acpi.ParseMCFG(cut) }, "SPCR": func() (any, error) { return acpi.ParseSPCR(cut) },
+				"FACP": func() (any, error) { return acpi.ParseFADT(cut) }, "GTDT": func() (any, error) { return acpi.ParseGTDT(cut) },
+				"APIC": func() (any, error) { return acpi.ParseMADT(cut) },
+			}[signature]()
+			refused(acpi.ErrSize, err)
+		}
+	}
 	for _, entry := range [][]byte{{0}, {0, 1}, {0, 9}, {0xb, 8, 0, 0, 0, 0, 0, 0}} {
 		_, err = acpi.ParseMADT(parse(t, table("APIC", 1, append(make([]byte, 8), entry...)...)))
 		refused(acpi.ErrSize, err)

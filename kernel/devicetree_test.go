@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -148,6 +149,18 @@ func TestGatherTree(t *testing.T) {
 	require.Equal(t, [4]uint64{1<<32 | 2, 3<<32 | 4, 5<<32 | 6, 7<<32 | 8}, b.seed)
 	require.Equal(t, gicFacts{version: 3, distributor: 0x800_0000, redistributor: 0x80a_0000, redistributorSize: 0xf6_0000, its: 0x808_0000, timer: 27}, b.gic)
 	require.Equal(t, []cpuFact{{0, 0}, {1<<32 | 0x100, 0xd8}, {2, 0}}, b.cpus.list[:b.cpus.count])
+}
+
+// A timer interrupt that is none of the private ones, 16 to 31, is not taken.
+func TestGatherTreeTimer(t *testing.T) {
+	t.Parallel()
+	tree := virt().bytes()
+	third := bytes.Index(tree, cells(1, 11, 4))
+	require.Positive(t, third)
+	for _, test := range []struct{ kind, number, want uint32 }{{1, 0, 16}, {1, 15, 31}, {1, 16, 0}, {1, 1 << 31, 0}, {0, 11, 0}} {
+		copy(tree[third:], cells(test.kind, test.number))
+		require.EqualValues(t, test.want, gathered(tree).gic.timer, "%+v", test)
+	}
 }
 
 // What the loader put below what is mapped is not looked at, nor is a tree that
