@@ -17,6 +17,7 @@ var (
 	called   []string
 	inspect  func(*handoff.Notice)
 	stopping uint32
+	atStop   func()
 )
 
 func first(n *handoff.Notice) {
@@ -40,15 +41,21 @@ func plainGuard(function uintptr, n *handoff.Notice, _ uint64) (o handoff.Outcom
 	return handoff.OutcomeDone, 0, 0
 }
 
-func stopAll(patience uint64) uint32 { stopping = uint32(patience); return 2 }
+func stopAll(patience uint64) uint32 {
+	stopping = uint32(patience)
+	if atStop != nil {
+		atStop()
+	}
+	return 2
+}
 
 // guardedHost is a host whose kernel lends what a panic path may use.
 func guardedHost(t *testing.T, timer bool) *testHost {
 	t.Helper()
-	called, inspect, stopping = nil, nil, 0
+	called, inspect, stopping, atStop = nil, nil, 0, nil
 	h := newTestHost(t)
 	h.facts.Panic = handoff.PanicMachine{StopOthers: stopAll, Guard: plainGuard, Timer: timer}
-	h.facts.Clock = handoff.Clock{Kilohertz: 1000, Counter: 1000, Wall: 5e18}
+	h.facts.Clock = handoff.Clock{Kilohertz: 1_000_000, Counter: 1000, Wall: 5e18}
 	return h
 }
 
@@ -83,7 +90,7 @@ func TestNotifiersBeforeTheHandOff(t *testing.T) {
 		require.Equal(t, tt.want, called, tt.name)
 		area := h.panicArea(t, &armed.block)
 		require.Equal(t, uint32(2), area.NotStopped)
-		require.Equal(t, uint32(100_000), stopping, "100 ms at a megahertz")
+		require.Equal(t, uint32(100_000_000), stopping, "100 ms at a gigahertz")
 	}
 	h := guardedHost(t, true)
 	h.facts.MessageBuffer = handoff.Region{}
@@ -182,6 +189,73 @@ func TestRecordsOfPanics(t *testing.T) {
 	require.Zero(t, again.Records().Panics())
 }
 
+// When the other CPUs are stopped, which may fail, the minimal record is there.
+func TestMinimalRecordComesFirst(t *testing.T) {
+	h := guardedHost(t, true)
+	armed := arm(t, testConfig(h))
+	var minimal []bool
+	var registers int
+	atStop = func() {
+		contents, err := armed.Records().Contents()
+		require.NoError(t, err)
+		for _, s := range contents.Records {
+			if s.Source == hostSource {
+				minimal = append(minimal, s.Minimal)
+			}
+		}
+		registers = len(h.panicArea(t, &armed.block).Registers)
+	}
+	h.run(testContext())
+	require.Equal(t, []bool{true}, minimal)
+	require.Equal(t, 1, registers, "the own ones")
+}
+
+// slowTicks are listBudget at 100 MHz.
+const slowTicks = uint64(listBudget/time.Microsecond) * 100
+
+// slow takes longer than the notifiers of a list may together.
+func slow(*handoff.Notice) {
+	called = append(called, "slow")
+	for start := counter(); counter()-start < slowTicks; {
+	}
+}
+
+// When the budget of a list is used up the rest of it is skipped; the next list
+// has its own.
+func TestListHasABudget(t *testing.T) {
+	h := guardedHost(t, true)
+	h.facts.Clock.Kilohertz = 100_000
+	c := testConfig(h)
+	c.Level = LevelInformational
+	c.Notifiers = []Notifier{
+		{Name: "slow", List: handoff.ListHypervisor, Run: slow}, {Name: "first", List: handoff.ListHypervisor, Run: first},
+		{Name: "second", List: handoff.ListInformational, Run: second},
+	}
+	armed := arm(t, c)
+	require.NotZero(t, h.run(testContext()))
+	require.Equal(t, []string{"slow", "second"}, called)
+	require.Equal(t, handoff.OutcomeSkipped, h.panicArea(t, &armed.block).Notifiers[1].Outcome)
+}
+
+func patHere() { called = append(called, "pat") }
+
+// Every step and every notifier is followed by a pat, and the longest time
+// without one is kept: here that from the panic, long ago, to the first.
+func TestLongestGapBetweenPats(t *testing.T) {
+	h := guardedHost(t, true)
+	c := testConfig(h)
+	c.Level, c.Watchdog.Pat = LevelHypervisor, patHere
+	c.Notifiers = threeNotifiers()[2:]
+	armed := arm(t, c)
+	context := testContext()
+	context.Entered = counter() - 1<<40
+	require.NotZero(t, h.run(context))
+	require.Equal(t, []string{"pat", "pat", "pat", "first", "pat", "pat"}, called)
+	orders := h.panicArea(t, &armed.block).Orders
+	require.GreaterOrEqual(t, orders.LongestGap, uint64(1)<<40)
+	require.NotZero(t, orders.LastPat)
+}
+
 func TestSettingsForTheRescueProgram(t *testing.T) {
 	h := guardedHost(t, true)
 	c := testConfig(h)
@@ -197,5 +271,5 @@ func TestSettingsForTheRescueProgram(t *testing.T) {
 		require.Equal(t, want, value)
 	}
 	h.run(testContext())
-	require.Equal(t, uint32(1_000_000), stopping)
+	require.Equal(t, uint32(1_000_000_000), stopping)
 }
