@@ -100,7 +100,7 @@
 //     (host: into the stub), to vectors that reset the machine where there is
 //     PSCI; MDSCR_EL1 is 0
 //   - where the host ran at EL2: VHE off, no traps, no virtual offset of the
-//     counter
+//     counter, the GIC's system registers not kept from EL1 (ICC_SRE_EL2)
 //   - X0 is the physical address of the block, X1 the same in the direct map,
 //     the other general registers are 0, SP is Space.StackTop; SIMD and
 //     floating point are not defined and may trap

@@ -21,7 +21,8 @@
 // say so. The boot image is an arm64 Image, loaded to where QEMU has it, entered
 // with X0 the address of a device tree that says all this. Firmware is PSCI 1.1,
 // by HVC, or by SMC where the machine has EL2: it starts CPUs, turns the
-// machine off, and resets it. NMI is an SError.
+// machine off, and resets it. It leaves a GIC's system registers off (ICC_SRE_EL2):
+// who runs at EL2 turns them on. NMI is an SError.
 //
 // # Both
 //
