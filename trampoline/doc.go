@@ -41,10 +41,11 @@
 // page is at VA = PA. It begins with BTI. In this order: D, A, I and F masked;
 // the fields into registers; its own code cleaned to the point of coherency. From
 // EL2: that level's MMU off, VHE off, its traps off, a GIC's system registers on
-// for EL1 where there are some, and on at EL1. There: vectors of its own, which reset the machine by PSCI; breakpoints off; the MMU off; TLB
-// and instruction cache invalidated; MAIR, TCR, TTBR0 of the rescue image; the
-// MMU on; the registers of the entry state; ERET to the image. 182 instructions
-// at most with cache lines of 64 bytes, general purpose registers only, no stack.
+// for EL1 where there are some, and on at EL1. There: vectors of its own, which
+// reset the machine by PSCI; breakpoints off; the MMU off; TLB and instruction
+// cache invalidated; MAIR, TCR, TTBR0 of the rescue image; the MMU on; the
+// registers of the entry state; ERET to the image. 182 instructions at most with
+// cache lines of 64 bytes, general purpose registers only, no stack.
 //
 // It reads its page until the MMU is off, and no memory after; it writes none. The
 // image, its tables and the page must be clean to the point of coherency by then:
