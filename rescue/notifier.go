@@ -16,6 +16,9 @@ const (
 	DefaultBudget = 10 * time.Millisecond
 	// DefaultLoopLimit is how many panics in a row are rescued.
 	DefaultLoopLimit = 3
+	// informationBudget is that of each item of Information: the registers of many
+	// CPUs, on a virtual one that waits for its turn meanwhile.
+	informationBudget = 10 * DefaultBudget
 	// listBudget is how long the notifiers of a list have together.
 	listBudget = time.Second
 )
@@ -78,7 +81,7 @@ func (l Level) lists(messages bool) (uint32, error) {
 // an item. Each item is an informational notifier.
 type Information uint32
 
-// Items. What a kernel does not know is left out.
+// Items, of 100 ms at most each. What a kernel does not know is left out.
 const (
 	InformationGoroutine  Information = 1 << iota // what the panic is, and the calls of what panicked
 	InformationRegisters                          // of every CPU that has saved them, and their calls
@@ -111,7 +114,7 @@ func (i Information) informers(m *handoff.PanicMachine) []Notifier {
 		}
 		if i>>item&1 != 0 && i&InformationNone == 0 && known {
 			all = append(all, Notifier{
-				Name: name, List: handoff.ListInformational, Run: run, Budget: 2 * DefaultBudget,
+				Name: name, List: handoff.ListInformational, Run: run, Budget: informationBudget,
 				LoopFree: true, // its loops are bounded
 				Item:     uint16(item),
 			})
