@@ -10,6 +10,7 @@ import (
 	"github.com/seed64aab995/rescuekernel/handoff"
 	"github.com/seed64aab995/rescuekernel/machdep/arm64"
 	"github.com/seed64aab995/rescuekernel/machine"
+	"github.com/seed64aab995/rescuekernel/machine/emulated"
 	"github.com/seed64aab995/rescuekernel/physmem"
 )
 
@@ -130,6 +131,19 @@ func TestARM64OtherCPUs(t *testing.T) {
 				t.Log(said.facts["registers"])
 			})
 		}
+	}
+}
+
+// On the emulated machine firmware leaves the GIC's system registers off: all CPUs
+// have them nevertheless, and are stopped by an interrupt, without a write.
+func TestEmulatedARM64OtherCPUs(t *testing.T) {
+	for _, gic := range []int{2, 3} {
+		t.Run(fmt.Sprintf("GICv%d", gic), func(t *testing.T) {
+			t.Parallel()
+			h := armedARM64(t, emulatedARM(emulated.Options{EL2: true, GIC: gic}), machine.Config{CPUs: 4}, "cpus=4 "+patient)
+			h.requireOthersStopped(false)
+			h.requireTrue(h.finish(), handoff.ReasonCall, "")
+		})
 	}
 }
 
