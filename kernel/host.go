@@ -45,6 +45,7 @@ func OnPanic(h handoff.PanicHandler) error {
 	_, err := call(callPanicStack, top(h.Stack, controlPanicStack), top(h.NMIStack, controlNMI),
 		top(h.DoubleFaultStack, controlDoubleFault), top(h.MachineCheckStack, controlMachineCheck))
 	k.panicOnNMI = flag(h.NMI)
+	unmaskErrors()
 	return err
 }
 

@@ -204,3 +204,8 @@ func hasRandomNumbers() uintptr {
 //
 //go:nosplit
 func processorFeatures() uintptr { return 0 }
+
+// unmaskErrors has nothing to do: machine checks are on from the start.
+//
+//go:nosplit
+func unmaskErrors() {}

@@ -225,6 +225,14 @@ func processorFeatures() uintptr {
 // entryPSTATE is what EL0 runs with: everything masked; takingPSTATE that of a
 // host with an interrupt controller.
 const (
-	entryPSTATE  = uintptr(arm64.PSTATEAllMasked)
-	takingPSTATE = entryPSTATE &^ uintptr(arm64.PSTATEIRQ)
+	entryPSTATE   = uintptr(arm64.PSTATEAllMasked)
+	takingPSTATE  = entryPSTATE &^ uintptr(arm64.PSTATEIRQ)
+	tellingPSTATE = entryPSTATE &^ uintptr(arm64.PSTATESError)
 )
+
+// unmaskErrors has a host's CPU 0 take SErrors, what this architecture has in place of
+// machine checks. Until then one would come before there is a panic path, and in a
+// rescue program nothing must stop the dump.
+//
+//go:nosplit
+func unmaskErrors() { gate(gateMask, tellingPSTATE, 0, 0, 0) }

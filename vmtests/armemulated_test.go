@@ -40,6 +40,21 @@ func TestEmulatedARM64PanicKinds(t *testing.T) {
 	}
 }
 
+// An SError, which is this architecture's machine check, is a panic with the registers
+// of what it came to: a host in a loop of one instruction.
+func TestEmulatedARM64SystemError(t *testing.T) {
+	freeze, block := learn(t, onEmulatedARM64, machine.Config{}, "", witnessProgram)
+	h := stopAt(t, onEmulatedARM64, machine.Config{}, "panic=nmi ", "panic of kind \"nmi\"\r\n", witnessProgram)
+	h.freeze, h.block = freeze, block
+	h.runFor(50 * time.Millisecond) // from the console into the loop
+	state, err := h.machine.State(0)
+	require.NoError(t, err)
+	require.NoError(t, h.machine.NMI(0))
+	h.freezeHere()
+	said := h.requireTrue(h.finish(), handoff.ReasonMachineCheck, "system error")
+	require.Contains(t, said.facts["registers"], fmt.Sprintf("pc=%#x ", state.PC()))
+}
+
 // The cells of CPUs, exception levels, interrupt controllers and numbers of
 // CPUs: one of each, or all.
 func TestEmulatedARM64Machines(t *testing.T) {
