@@ -170,12 +170,14 @@ func ramRanges() physmem.Ranges {
 	return physmem.NewRanges(ranges...)
 }
 
-// clockNow relates the counter to the time of day.
+// clockNow relates the counter to the time of day, where that is known: a time
+// counted from 1970 on would be worse than none.
 func clockNow() handoff.Clock {
 	now := ticks()
 	since := now - k.clockBase
-	return handoff.Clock{
-		Kilohertz: uint64(k.kilohertz), Counter: uint64(now),
-		Wall: int64(k.wallClock + since>>24*k.clockScale + since&0xffffff*k.clockScale>>24),
+	c := handoff.Clock{Kilohertz: uint64(k.kilohertz), Counter: uint64(now)}
+	if k.wallClock != 0 {
+		c.Wall = int64(k.wallClock + since>>24*k.clockScale + since&0xffffff*k.clockScale>>24)
 	}
+	return c
 }
