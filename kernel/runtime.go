@@ -5,6 +5,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"unicode/utf16"
 
@@ -57,7 +58,8 @@ type EFIVariables struct {
 }
 
 // NewEFIVariables finds the services and makes the tables. The memory for them, some
-// 120 KiB, is never given back. ErrNoEFI: firmware was none of EFI.
+// 120 KiB, is never given back. ErrNoEFI: firmware was none of EFI, or has no such
+// services where its memory map says that they could be.
 func NewEFIVariables() (*EFIVariables, error) {
 	if !Running() {
 		return nil, ErrNotRunning
@@ -83,6 +85,11 @@ func (v *EFIVariables) open() error {
 	}
 	v.get = uintptr(binary.LittleEndian.Uint64(table[serviceGet:]))
 	v.set = uintptr(binary.LittleEndian.Uint64(table[serviceSet:]))
+	for _, service := range []uintptr{v.get, v.set} {
+		if !slices.ContainsFunc(v.regions(), func(r runtimeRegion) bool { return !r.device && r.Contains(physmem.Address(service)) }) {
+			return fmt.Errorf("service at %#x, which is no memory of firmware's: %w", service, ErrNoEFI)
+		}
+	}
 	if v.shared, err = Allocate(sharedBytes, pageSize); err != nil {
 		return err
 	}
