@@ -225,9 +225,8 @@ func processorFeatures() uintptr {
 // entryPSTATE is what EL0 runs with: everything masked; takingPSTATE that of a
 // host with an interrupt controller.
 const (
-	entryPSTATE   = uintptr(arm64.PSTATEAllMasked)
-	takingPSTATE  = entryPSTATE &^ uintptr(arm64.PSTATEIRQ)
-	tellingPSTATE = entryPSTATE &^ uintptr(arm64.PSTATESError)
+	entryPSTATE  = uintptr(arm64.PSTATEAllMasked)
+	takingPSTATE = entryPSTATE &^ uintptr(arm64.PSTATEIRQ)
 )
 
 // unmaskErrors has a host's CPU 0 take SErrors, what this architecture has in place of
@@ -235,4 +234,12 @@ const (
 // rescue program nothing must stop the dump.
 //
 //go:nosplit
-func unmaskErrors() { gate(gateMask, tellingPSTATE, 0, 0, 0) }
+func unmaskErrors() { setMask(k.pstate &^ uintptr(arm64.PSTATESError)) }
+
+// setMask sets what of CPU 0's exceptions EL0 masks.
+//
+//go:nosplit
+func setMask(pstate uintptr) {
+	k.pstate = pstate
+	gate(gateMask, pstate, 0, 0, 0)
+}

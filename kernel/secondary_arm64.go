@@ -262,8 +262,9 @@ func serveProcessor(number, _, _ uintptr) uintptr {
 	case callSwitch:
 		return gate(gateSwitch, a[0], a[1], a[2], 0)
 	case callController:
+		before := k.pstate
 		takeInterrupts(stateOf(0))
-		k.pstate = takingPSTATE
+		setMask(before & takingPSTATE)
 		return 0
 	}
 	return errnoNoCall
