@@ -10,7 +10,7 @@ import (
 
 // A panic path writes a record where the next Linux looks for it.
 func Example() {
-	region := make([]byte, 64<<10) // of RAM that a reset keeps
+	region := make([]byte, 1<<20) // of RAM that a reset keeps; too large for a stack, which moves
 	zones, err := ramoops.DefaultGeometry().Zones(len(region))
 	if err != nil {
 		fmt.Println(err)
